@@ -1,0 +1,1 @@
+"""Offset arithmetic, buffer policy, double-entry ledger, funds and payment orders."""

@@ -1,0 +1,1 @@
+"""Takes in wage data: slips, batches and the people they belong to."""

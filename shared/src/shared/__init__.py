@@ -1,0 +1,1 @@
+"""Vocabulary and plumbing that the three services share; holds no business rule and imports no service."""
