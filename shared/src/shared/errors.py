@@ -1,4 +1,4 @@
-"""What can go wrong, in words for the reader. What it means in HTTP is decided in one table, in problems.py."""
+"""What can go wrong, in words for the reader; what it means in HTTP stands in one table, in problems.py."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ _PATTERN = re.compile(r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])")
 
 @dataclass(frozen=True, order=True, slots=True)
 class Month:
-    """One calendar month. Sorts by time; its text `2026-03` sorts the same way, so databases keep the text."""
+    """One calendar month. Sorts by time, and so does its text `2026-03`, which databases keep."""
 
     year: int
     number: int
