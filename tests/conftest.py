@@ -1,0 +1,69 @@
+"""What holds for every test: a clean environment, and last lines that say what ran on which real part."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real_parts import PARTS, REQUIRED, part_of
+
+_SETTINGS_PREFIXES = (
+    "BUS_",
+    "CLOCK",
+    "DATA_",
+    "FAILPOINT",
+    "INCOME_",
+    "BUFFER_LEDGER_",
+    "NOTIFIER_",
+    "SMTP_",
+    "TOKEN_",
+)
+_outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+_left_out: dict[str, set[str]] = defaultdict(set)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own settings may not change what a test sees."""
+    for name in tuple(os.environ):
+        if name.startswith(_SETTINGS_PREFIXES):
+            monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()  # type: ignore[attr-defined]
+    names = part_of(item) or ["embedded"]
+    if report.when == "call" and not report.skipped:
+        for name in names:
+            _outcomes[name][report.outcome] += 1
+    elif report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        for name in names:
+            _outcomes[name]["skipped"] += 1
+            _left_out[name].add(reason.removeprefix("Skipped: "))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where all real parts are required a skip is a failure: what did not run was not seen."""
+    if REQUIRED and any(counts["skipped"] for counts in _outcomes.values()) and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("what ran on which part")
+    for name, title in PARTS.items():
+        counts = _outcomes.get(name)
+        if counts is None:
+            terminalreporter.line(f"{title}: nothing selected")
+            continue
+        told = ", ".join(f"{number} {word}" for word, number in sorted(counts.items()))
+        terminalreporter.line(f"{title}: {told}")
+        for reason in sorted(_left_out.get(name, ())):
+            terminalreporter.line(f"    left out: {reason}")
+    if REQUIRED and any(counts["skipped"] for counts in _outcomes.values()):
+        terminalreporter.line(
+            "FAILED: every real part is required here, and something was left out.", red=True
+        )

@@ -1,0 +1,35 @@
+"""Which real parts the tests use, how a test says so, and whether doing without one is allowed."""
+
+import os
+
+import pytest
+
+REQUIRED = os.environ.get("BUFFERBUDGET_REQUIRE_PARTS") == "1"
+"""Set where every real part must be there: a skip is then a failure."""
+
+PARTS = {
+    "embedded": "embedded shape (SQLite databases, SQLite log)",
+    "postgres": "PostgreSQL",
+    "kafka": "Apache Kafka (KRaft)",
+    "tansu": "Kafka protocol broker from PyPI",
+    "prometheus": "Prometheus and promtool",
+    "spectral": "Spectral (API rules)",
+}
+"""Fixture name -> what it is called in the run's last lines."""
+
+
+def part_of(item: pytest.Item) -> list[str]:
+    """The real parts a test uses, told by the fixtures it asks for and by its parameters."""
+    asked = set(getattr(item, "fixturenames", ()))
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None:
+        chosen = {str(value) for value in callspec.params.values()}
+        return [name for name in PARTS if name in chosen or (name in asked and not chosen & PARTS.keys())]
+    return [name for name in PARTS if name in asked]
+
+
+def do_without(reason: str) -> None:
+    """Leave a test out because its part is not on this machine; a failure where all parts are required."""
+    if REQUIRED:
+        pytest.fail(f"A real part is required here and missing: {reason}")
+    pytest.skip(reason)
