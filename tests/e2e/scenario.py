@@ -12,9 +12,9 @@ from tests.e2e.system import Office, System
 
 EMPLOYER = "Thuiszorg Voorbeeld Oost"
 FLUCTUATING = (70_000, 25_000, 90_000, 10_000)
-"""Wages of the woman in home care whose hours differ each month (domain note 4.1), in cents."""
+"""Wages of a woman in home care whose hours differ each month, in cents."""
 FLUCTUATING_DRAWS = (0, 46_820, 0, 53_180)
-"""What TOPUP draws for them under M1 from a buffer of EUR 1,000, in cents: worked by hand in the domain note."""
+"""What TOPUP draws for them under M1 from a buffer of EUR 1,000, in cents: worked out by hand."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ def at(system: System, month: Month, day: int = 2) -> None:
 async def open_scheme(
     office: Office, *, people: int = 1, method: str = "M1", given_cents: int = 10_000_000
 ) -> Scheme:
-    """A municipality, a fund with money, a TOPUP scheme of EUR 1,000 and enrolled people with an e-mail address."""
+    """A municipality, a fund with money, a TOPUP scheme of EUR 1,000 and enrolled people."""
     await office.ok(
         "PUT",
         f"/municipalities/{office.municipality}",
