@@ -18,7 +18,7 @@ NO_BREAK_SPACE = "\u00a0"
 
 
 def half_up(value: Fraction) -> Cents:
-    """Round to whole cents, half away from zero: the only rounding there is (settled definition 1)."""
+    """Round to whole cents, half away from zero: the only rounding there is (reading 1)."""
     doubled = abs(value) * 2 + 1
     magnitude = doubled.numerator // (doubled.denominator * 2)
     return Cents(-magnitude if value < 0 else magnitude)
