@@ -1,0 +1,301 @@
+"""A month in words a resident reads: Dutch at B1 level, English beside it.
+
+What we computed ourselves is called expected: the municipality decides on bijstand. No word of decision and
+no demand stands in these sentences (reading 32).
+"""
+
+from buffer_ledger.timeline import HeldReason, MonthRow, OffsetMethod
+from shared.money import Language, format_euro
+from shared.months import Month
+
+# fmt: off
+_MONTHS: dict[Language, tuple[str, ...]] = {
+    "nl": (
+        "januari", "februari", "maart", "april", "mei", "juni",
+        "juli", "augustus", "september", "oktober", "november", "december",
+    ),
+    "en": (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
+}
+# fmt: on
+
+_TEXT: dict[str, dict[Language, str]] = {
+    "wage": {
+        "nl": "In {month} kreeg u {wage} loon.",
+        "en": "In {month} you received {wage} in wages.",
+    },
+    "no_wage": {
+        "nl": "In {month} kreeg u geen loon.",
+        "en": "In {month} you received no wages.",
+    },
+    "other_cash": {
+        "nl": "U kreeg ook {other_cash} vakantiegeld van uw werk.",
+        "en": "You also received {other_cash} in holiday pay from your work.",
+    },
+    "offset": {
+        "nl": (
+            "Naar verwachting houdt de gemeente {offset} in op uw uitkering. Dat komt door uw loon over "
+            "{base}."
+        ),
+        "en": (
+            "The municipality is expected to withhold {offset} from your benefit. That is because of "
+            "your wages for {base}."
+        ),
+    },
+    "no_offset": {
+        "nl": "Naar verwachting houdt de gemeente niets in op uw uitkering.",
+        "en": "The municipality is expected to withhold nothing from your benefit.",
+    },
+    "benefit": {
+        "nl": "Uw uitkering is dan naar verwachting {benefit}.",
+        "en": "Your expected benefit is then {benefit}.",
+    },
+    "floor": {
+        "nl": "Samen is dat {cash}. Het minimum voor deze maand is {floor}.",
+        "en": "Together that is {cash}. The minimum for this month is {floor}.",
+    },
+    "enough": {
+        "nl": (
+            "U hebt dus genoeg voor het minimum en er gaat niets uit uw buffer. In uw buffer zit {balance}."
+        ),
+        "en": (
+            "So you have enough for the minimum and nothing comes from your buffer. Your buffer holds "
+            "{balance}."
+        ),
+    },
+    "no_trigger": {
+        "nl": "Er gaat deze maand niets uit uw buffer. In uw buffer zit {balance}.",
+        "en": "Nothing comes from your buffer this month. Your buffer holds {balance}.",
+    },
+    "filled": {
+        "nl": (
+            "U komt {shortfall} tekort. Uit uw buffer komt {draw} erbij. Daarna zit er nog {balance} in "
+            "uw buffer."
+        ),
+        "en": "You are {shortfall} short. Your buffer adds {draw}. After that it still holds {balance}.",
+    },
+    "partly_balance": {
+        "nl": (
+            "U komt {shortfall} tekort. Uit uw buffer komt {draw} erbij; meer zit er niet in. U houdt "
+            "{gap} minder over dan het minimum. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "You are {shortfall} short. Your buffer adds {draw}; it holds no more than that. You are "
+            "left with {gap} less than the minimum. Your buffer now holds {balance}."
+        ),
+    },
+    "empty": {
+        "nl": "U komt {shortfall} tekort. In uw buffer zit te weinig om iets bij te leggen: {balance}.",
+        "en": "You are {shortfall} short. Your buffer holds too little to add anything: {balance}.",
+    },
+    "partly_maximum": {
+        "nl": (
+            "U komt {shortfall} tekort. Uit uw buffer komt {draw} erbij. Meer kan er in een maand niet "
+            "uit. U houdt {gap} minder over dan het minimum. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "You are {shortfall} short. Your buffer adds {draw}, the most it can add in one month. You "
+            "are left with {gap} less than the minimum. Your buffer still holds {balance}."
+        ),
+    },
+    "too_small": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Dat is te weinig om over te maken. Er komt deze maand "
+            "dus niets bij. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer would add {rule}. That is too little to transfer. So nothing is added this "
+            "month. Your buffer still holds {balance}."
+        ),
+    },
+    "replaced": {
+        "nl": (
+            "De buffer vult aan wat er wordt ingehouden: er komt {draw} bij. Daarna zit er nog {balance} "
+            "in uw buffer."
+        ),
+        "en": (
+            "Your buffer makes up for what is withheld: it adds {draw}. After that it still holds {balance}."
+        ),
+    },
+    "replaced_partly_balance": {
+        "nl": (
+            "De buffer vult aan wat er wordt ingehouden, zover dat kan: er komt {draw} bij. Meer zit er "
+            "niet in. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer makes up for what is withheld as far as it can: it adds {draw}. It holds no "
+            "more than that. Your buffer now holds {balance}."
+        ),
+    },
+    "replaced_partly_maximum": {
+        "nl": (
+            "De buffer vult aan wat er wordt ingehouden: er komt {draw} bij. Dat is het meeste dat er in "
+            "een maand uit kan. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer makes up for what is withheld: it adds {draw}, the most it can add in one "
+            "month. Your buffer still holds {balance}."
+        ),
+    },
+    "replaced_empty": {
+        "nl": "In uw buffer zit te weinig om aan te vullen wat er wordt ingehouden: {balance}.",
+        "en": "Your buffer holds too little to make up for what is withheld: {balance}.",
+    },
+    "repaid": {
+        "nl": (
+            "U houdt meer over dan het minimum. In deze berekening gaat daarvan {repayment} terug in de "
+            "buffer. Daarna zit er {balance} in de buffer."
+        ),
+        "en": (
+            "You have more than the minimum. In this calculation {repayment} of it goes back into the "
+            "buffer. After that the buffer holds {balance}."
+        ),
+    },
+    "preview": {
+        "nl": "Met wat we nu weten zou er {draw} uit uw buffer komen.",
+        "en": "With what we know now {draw} would come from your buffer.",
+    },
+    "preview_nothing": {
+        "nl": "Met wat we nu weten zou er niets uit uw buffer komen.",
+        "en": "With what we know now nothing would come from your buffer.",
+    },
+}
+
+_HELD: dict[HeldReason, dict[Language, str]] = {
+    "SLIP_MISSING": {
+        "nl": (
+            "Deze maand staat nog niet vast, want er mist nog een loonstrook. Als we die hebben, rekenen "
+            "we opnieuw. Tot dan komt er niets uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet, because a wage slip is missing. When we have it we calculate "
+            "again. Until then nothing comes from your buffer."
+        ),
+    },
+    "PARKED": {
+        "nl": (
+            "Deze maand staat nog niet vast, want we kijken nog iets na. Tot dan komt er niets uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet, because we are still checking something. Until then nothing "
+            "comes from your buffer."
+        ),
+    },
+    "NOT_REGISTERED": {
+        "nl": (
+            "Deze maand staat nog niet vast, want uw aanmelding is nog niet klaar. Tot dan komt er niets "
+            "uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet, because your registration is not complete. Until then nothing "
+            "comes from your buffer."
+        ),
+    },
+    "PARAMETER_MISSING": {
+        "nl": (
+            "We kunnen deze maand nog niet uitrekenen. Een bedrag uit de wet is nog niet bekend. Tot dan "
+            "komt er niets uit uw buffer."
+        ),
+        "en": (
+            "We cannot calculate this month yet. An amount from the law is not known yet. Until then "
+            "nothing comes from your buffer."
+        ),
+    },
+}
+
+_MORE_SLIPS: dict[Language, str] = {
+    "nl": (
+        "Deze maand staat nog niet vast, want er missen nog {missing} loonstroken. Als we die "
+        "hebben, rekenen we opnieuw. Tot dan komt er niets uit uw buffer."
+    ),
+    "en": (
+        "This month is not final yet, because {missing} wage slips are missing. When we have them we "
+        "calculate again. Until then nothing comes from your buffer."
+    ),
+}
+
+
+def explain(row: MonthRow, method: OffsetMethod, language: Language) -> str:
+    """One short paragraph about a month: the wage that was received, what the municipality is expected to
+    withhold and to pay, the minimum, what comes from the buffer and what it then holds.
+
+    `method` is the municipality's of that month (the row's own `offset_method`).
+    """
+    names = _names(row, method, language)
+    if "PARAMETER_MISSING" in row.held:
+        return " ".join((_say(_wage(row), language, names), _HELD["PARAMETER_MISSING"][language]))
+    parts = [_wage(row)]
+    if row.other_cash_cents > 0:
+        parts.append("other_cash")
+    parts += [_withheld(row), "benefit", "floor"]
+    if row.held:
+        preview = "preview" if row.draw_cents > 0 else "preview_nothing"
+        said = " ".join(_say(part, language, names) for part in [*parts, preview])
+        return f"{said} {_why_held(row, language)}"
+    return " ".join(_say(part, language, names) for part in [*parts, _outcome(row)])
+
+
+def _wage(row: MonthRow) -> str:
+    return "wage" if row.wage_cents > 0 else "no_wage"
+
+
+def _withheld(row: MonthRow) -> str:
+    return "offset" if row.offset_cents > 0 else "no_offset"
+
+
+def _outcome(row: MonthRow) -> str:
+    """Which sentence ends the paragraph: what the buffer does and why."""
+    if row.repayment_cents > 0:
+        return "repaid"
+    if row.rule_cents <= 0:
+        return "enough" if row.shortfall_cents == 0 else "no_trigger"
+    if row.limit == "MINIMUM_DRAW":
+        return "too_small"
+    if row.draw_amount == "REPLACE":
+        if row.limit == "BALANCE":
+            return "replaced_partly_balance" if row.draw_cents > 0 else "replaced_empty"
+        return "replaced" if row.limit == "NONE" else "replaced_partly_maximum"
+    if row.limit == "BALANCE":
+        return "partly_balance" if row.draw_cents > 0 else "empty"
+    return "filled" if row.limit == "NONE" else "partly_maximum"
+
+
+def _why_held(row: MonthRow, language: Language) -> str:
+    reason = row.held[0]
+    if reason == "SLIP_MISSING" and row.missing_slips > 1:
+        return _MORE_SLIPS[language].format(missing=row.missing_slips)
+    return _HELD[reason][language]
+
+
+def _say(part: str, language: Language, names: dict[str, str]) -> str:
+    return _TEXT[part][language].format_map(names)
+
+
+def _names(row: MonthRow, method: OffsetMethod, language: Language) -> dict[str, str]:
+    amounts = {
+        "wage": row.wage_cents,
+        "other_cash": row.other_cash_cents,
+        "offset": row.offset_cents,
+        "benefit": row.benefit_paid_cents,
+        "cash": row.cash_cents,
+        "floor": row.floor_cents,
+        "shortfall": row.shortfall_cents,
+        "rule": row.rule_cents,
+        "draw": row.draw_cents,
+        "gap": row.shortfall_cents - row.draw_cents,
+        "repayment": row.repayment_cents,
+        "balance": row.balance_cents,
+    }
+    texts = {name: format_euro(cents, language) for name, cents in amounts.items()}
+    base = row.month.plus(-1) if method == "M1" else row.month
+    return {
+        **texts,
+        "month": _month_name(row.month, language),
+        "base": _month_name(base, language),
+    }
+
+
+def _month_name(month: Month, language: Language) -> str:
+    return f"{_MONTHS[language][month.number - 1]} {month.year}"

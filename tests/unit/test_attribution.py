@@ -1,0 +1,156 @@
+"""Which slip belongs to which month, and which version of it counts."""
+
+from datetime import date
+
+import pytest
+
+from buffer_ledger.attribution import (
+    MunicipalityRules,
+    Part,
+    SlipFact,
+    affected_from,
+    current,
+    earned_by_month,
+    received_by_month,
+    rules_in_force,
+    touched_rows,
+)
+from shared.money import Cents
+from shared.months import Month
+from tests.ledger_facts import JANUARY, MONTH_LATER, SAME_MONTH, month, slip
+
+FEBRUARY = month("2026-02")
+
+
+def test_the_highest_version_counts_whatever_came_last() -> None:
+    first, second = slip("2026-01", 50_000, version=1), slip("2026-01", 60_000, version=2)
+
+    assert current([second, first]) == (second,)
+    assert current([first, second, first]) == (second,)
+
+
+def test_a_wage_is_earned_in_its_period_and_received_on_its_pay_day() -> None:
+    slips = current([slip("2026-01", 50_000, paid=date(2026, 2, 3))])
+
+    assert earned_by_month(slips)[JANUARY].wage_cents == 50_000
+    assert received_by_month(slips)[FEBRUARY].wage_cents == 50_000
+    assert JANUARY not in received_by_month(slips)
+
+
+def test_without_a_pay_day_a_wage_is_received_in_the_month_its_period_ends_in() -> None:
+    assert received_by_month([slip("2026-01", 50_000)])[JANUARY].wage_cents == 50_000
+
+
+def test_two_employers_and_two_slips_of_one_employer_add_up() -> None:
+    slips = current(
+        [
+            slip("2026-01", 50_000),
+            slip("2026-01", 7_000, number=2),
+            slip("2026-01", 20_000, employer="cleaning"),
+        ]
+    )
+
+    assert earned_by_month(slips)[JANUARY].wage_cents == 77_000
+    assert earned_by_month(slips)[JANUARY].employers == {"care", "cleaning"}
+    assert len(earned_by_month(slips)[JANUARY].evidence) == 3
+
+
+def test_holiday_pay_is_cash_and_not_earned_again_and_an_allowance_is_neither() -> None:
+    slips = [slip("2026-05", 80_000, holiday_pay=76_800, allowance=5_000)]
+
+    assert earned_by_month(slips)[month("2026-05")].wage_cents == 80_000
+    received = received_by_month(slips)[month("2026-05")]
+    assert (received.wage_cents, received.other_cash_cents) == (80_000, 76_800)
+
+
+def test_a_negative_slip_lowers_what_was_earned_and_takes_nothing_from_what_another_employer_paid() -> None:
+    slips = [slip("2026-01", 50_000), slip("2026-01", -20_000, employer="cleaning")]
+
+    assert earned_by_month(slips)[JANUARY].wage_cents == 30_000
+    assert received_by_month(slips)[JANUARY].wage_cents == 50_000
+
+
+def test_a_correction_slip_of_the_same_employer_lowers_what_he_paid() -> None:
+    slips = [slip("2026-01", 50_000), slip("2026-01", -20_000, number=2)]
+
+    assert received_by_month(slips)[JANUARY].wage_cents == 30_000
+
+
+@pytest.mark.parametrize(
+    ("told", "not_applied"),
+    [
+        ((False, False), True),
+        ((False, None), False),
+        ((False, True), False),
+        ((None, None), False),
+    ],
+)
+def test_the_flat_claim_needs_every_slip_to_say_that_no_credit_was_applied(
+    told: tuple[bool | None, bool | None], not_applied: bool
+) -> None:
+    slips = [
+        slip("2026-01", 1_000, tax_credit_applied=told[0]),
+        slip("2026-01", 1_000, employer="cleaning", tax_credit_applied=told[1]),
+    ]
+
+    assert earned_by_month(slips)[JANUARY].credit_not_applied is not_applied
+
+
+def test_rules_hold_from_their_month_on_in_any_order() -> None:
+    first, later = MunicipalityRules(None, "M1"), MunicipalityRules(FEBRUARY, "M0")
+
+    for rules in ((first, later), (later, first)):
+        assert rules_in_force(rules, JANUARY) is first
+        assert rules_in_force(rules, FEBRUARY) is later
+        assert rules_in_force(rules, Month(2027, 1)) is later
+
+
+def test_a_month_before_every_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match="no rules for 2026-01"):
+        rules_in_force([MunicipalityRules(FEBRUARY, "M0")], JANUARY)
+
+
+def test_a_slip_touches_the_months_it_was_earned_received_and_offset_in() -> None:
+    late = slip("2026-01", 50_000, paid=date(2026, 4, 1))
+
+    assert touched_rows(late, SAME_MONTH) == (JANUARY, month("2026-04"))
+    assert touched_rows(late, MONTH_LATER) == (JANUARY, FEBRUARY, month("2026-04"))
+    assert affected_from(late, MONTH_LATER) == JANUARY
+
+
+def test_a_wage_paid_before_its_month_begins_touches_the_month_of_payment_first() -> None:
+    early = slip("2026-02", 50_000, paid=date(2026, 1, 30))
+
+    assert affected_from(early, SAME_MONTH) == JANUARY
+
+
+def test_a_correction_that_moves_the_pay_day_touches_the_month_it_was_paid_in_before() -> None:
+    before = slip("2026-02", 50_000, paid=date(2026, 1, 30))
+    after = slip("2026-02", 50_000, version=2)
+
+    assert affected_from(after, SAME_MONTH) == FEBRUARY
+    assert affected_from(after, SAME_MONTH, before) == JANUARY
+
+
+def test_money_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="BONUS"):
+        Part("BONUS", Cents(1))
+
+
+def test_a_period_over_two_months_is_refused_until_it_is_built() -> None:
+    with pytest.raises(ValueError, match="one calendar month"):
+        SlipFact("id", "key", "care", 1, date(2026, 1, 26), date(2026, 2, 22), None, ())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"offset_method": "EST"},
+        {"offset_method": "M0", "holiday_claim": "WHEN_PAID"},
+        {"offset_method": "M0", "year_end_pay": "WHEN_PAID_NEXT_MONTH"},
+        {"offset_method": "M0", "late_slip": "ADVANCE"},
+    ],
+)
+def test_rules_that_are_not_built_cannot_be_computed_as_others(values: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="not built"):
+        MunicipalityRules(None, **values)  # type: ignore[arg-type]

@@ -1,0 +1,147 @@
+"""A month in words: every situation has its own sentence, plain, and none of them decides anything."""
+
+from dataclasses import replace
+
+import pytest
+
+from buffer_ledger.explanation import explain
+from buffer_ledger.timeline import MonthRow, run
+from notifier.plain_language import wording_faults
+from shared.law import Law
+from shared.money import Cents, Language
+from shared.months import Month
+from tests.ledger_facts import JANUARY, SAME_MONTH, case, policy, slip, slips_of
+
+LAW = Law.load()
+FLUCTUATING = (70_000, 25_000, 90_000, 10_000, 65_000, 30_000)
+ROWS = run(case(slips_of(JANUARY, FLUCTUATING)), LAW)
+REPLACED = run(case(slips_of(JANUARY, FLUCTUATING), policy=policy(draw_amount="REPLACE")), LAW)
+REVOLVED = run(
+    case(slips_of(JANUARY, FLUCTUATING), policy=policy(replenish="REVOLVE_FROM_SURPLUS"), simulate=True), LAW
+)
+SMALL = run(
+    case([slip("2026-01", 10_000)], months=1, rules=SAME_MONTH, policy=policy(min_draw_cents=500)), LAW
+)
+CAPPED = {
+    amount: run(
+        case(
+            slips_of(JANUARY, FLUCTUATING),
+            policy=policy(draw_amount=amount, max_draw_per_month_cents=Cents(30_000)),
+        ),
+        LAW,
+    )[1]
+    for amount in ("TOPUP", "REPLACE")
+}
+HOLIDAY = run(case([slip("2026-01", 80_000, holiday_pay=76_800)], months=1, rules=SAME_MONTH), LAW)
+MISSING = run(case([slip("2026-01", 70_000)], months=3, expected_employers=frozenset({"care", "shop"})), LAW)
+UNKNOWN_LAW = run(case(first=Month(2027, 1), months=1), LAW)
+
+SITUATIONS: dict[str, MonthRow] = {
+    "nothing withheld yet": ROWS[0],
+    "shortfall filled": ROWS[1],
+    "enough": ROWS[2],
+    "partly filled": ROWS[3],
+    "buffer empty": ROWS[5],
+    "replaced": REPLACED[1],
+    "replaced as far as the buffer goes": REPLACED[3],
+    "replaced with an empty buffer": REPLACED[5],
+    "paid back in a simulation": REVOLVED[2],
+    "too small to transfer": SMALL[0],
+    "the most of a month": CAPPED["TOPUP"],
+    "the most of a month, replaced": CAPPED["REPLACE"],
+    "holiday pay": HOLIDAY[0],
+    "slips missing": MISSING[1],
+    "one slip missing": replace(MISSING[1], missing_slips=1),
+    "held with nothing to draw": replace(MISSING[1], draw_cents=Cents(0)),
+    "parked": replace(ROWS[1], held=("PARKED",)),
+    "not registered": replace(ROWS[1], held=("NOT_REGISTERED",)),
+    "figure of the law missing": UNKNOWN_LAW[0],
+    "short without a draw": replace(ROWS[1], rule_cents=Cents(0), draw_cents=Cents(0)),
+}
+
+
+def said(name: str, language: Language = "nl") -> str:
+    row = SITUATIONS[name]
+    return explain(row, row.offset_method, language).replace("\u00a0", " ")
+
+
+def test_a_filled_shortfall_tells_wage_offset_benefit_minimum_draw_and_what_is_left() -> None:
+    assert said("shortfall filled") == (
+        "In februari 2026 kreeg u € 250,00 loon. "
+        "Naar verwachting houdt de gemeente € 718,20 in op uw uitkering. "
+        "Dat komt door uw loon over januari 2026. "
+        "Uw uitkering is dan naar verwachting € 613,23. "
+        "Samen is dat € 863,23. Het minimum voor deze maand is € 1.331,43. "
+        "U komt € 468,20 tekort. Uit uw buffer komt € 468,20 erbij. "
+        "Daarna zit er nog € 531,80 in uw buffer."
+    )
+
+
+def test_the_same_month_reads_the_same_in_english() -> None:
+    assert said("shortfall filled", "en") == (
+        "In February 2026 you received €250.00 in wages. "
+        "The municipality is expected to withhold €718.20 from your benefit. "
+        "That is because of your wages for January 2026. "
+        "Your expected benefit is then €613.23. "
+        "Together that is €863.23. The minimum for this month is €1,331.43. "
+        "You are €468.20 short. Your buffer adds €468.20. After that it still holds €531.80."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nothing withheld yet", "houdt de gemeente niets in"),
+        ("enough", "er gaat niets uit uw buffer"),
+        ("partly filled", "Uit uw buffer komt € 531,80 erbij; meer zit er niet in."),
+        ("partly filled", "U houdt € 271,87 minder over dan het minimum."),
+        ("buffer empty", "te weinig om iets bij te leggen: € 0,00"),
+        ("replaced", "De buffer vult aan wat er wordt ingehouden: er komt € 718,20 bij."),
+        ("replaced as far as the buffer goes", "er komt € 25,30 bij. Meer zit er niet in."),
+        ("replaced with an empty buffer", "te weinig om aan te vullen wat er wordt ingehouden"),
+        ("paid back in a simulation", "In deze berekening gaat daarvan € 468,20 terug in de buffer."),
+        ("too small to transfer", "Dat is te weinig om over te maken."),
+        ("the most of a month", "Meer kan er in een maand niet uit."),
+        ("holiday pay", "U kreeg ook € 768,00 vakantiegeld van uw werk."),
+        ("slips missing", "er missen nog 3 loonstroken"),
+        ("one slip missing", "er mist nog een loonstrook"),
+        ("slips missing", "Met wat we nu weten zou er € 718,20 uit uw buffer komen."),
+        ("held with nothing to draw", "Met wat we nu weten zou er niets uit uw buffer komen."),
+        ("parked", "we kijken nog iets na"),
+        ("not registered", "uw aanmelding is nog niet klaar"),
+        ("figure of the law missing", "Een bedrag uit de wet is nog niet bekend."),
+        ("short without a draw", "Er gaat deze maand niets uit uw buffer."),
+    ],
+)
+def test_each_situation_says_what_it_is(name: str, words: str) -> None:
+    assert words in said(name)
+
+
+def test_the_wage_that_is_counted_is_named_by_the_month_it_was_earned_in() -> None:
+    assert "uw loon over januari 2026" in explain(ROWS[1], "M1", "nl")
+    assert "uw loon over februari 2026" in explain(ROWS[1], "M0", "nl")
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_every_sentence_is_plain_and_holds_no_word_of_decision(name: str, language: Language) -> None:
+    text = said(name, language)
+
+    assert wording_faults(text, language) == ()
+    for word in ("recht", "besluit", "vordering", "terugbetalen", "entitled", "decision", "repay"):
+        assert word not in text.lower()
+    assert "{" not in text
+
+
+@pytest.mark.parametrize(("language", "word"), [("nl", "verwachting"), ("en", "expected")])
+def test_what_we_computed_ourselves_is_called_expected(language: Language, word: str) -> None:
+    for name in SITUATIONS:
+        if name != "figure of the law missing":
+            assert word in said(name, language)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_situations_read_differently(language: Language) -> None:
+    texts = [said(name, language) for name in SITUATIONS]
+
+    assert len(set(texts)) == len(texts)
