@@ -8,6 +8,8 @@ import pytest
 
 from tests.real_parts import PARTS, REQUIRED, part_of
 
+pytest_plugins = ["tests.part_fixtures"]
+
 _SETTINGS_PREFIXES = (
     "BUS_",
     "CLOCK",

@@ -18,8 +18,14 @@ PARTS = {
 """Fixture name -> what it is called in the run's last lines."""
 
 
+USED = pytest.StashKey[list[str]]()
+"""Where a test that chooses its parts while it runs notes their fixture names."""
+
+
 def part_of(item: pytest.Item) -> list[str]:
-    """The real parts a test uses, told by the fixtures it asks for and by its parameters."""
+    """The real parts a test uses, told by what it noted, the fixtures it asks for and its parameters."""
+    if USED in item.stash:
+        return item.stash[USED]
     asked = set(getattr(item, "fixturenames", ()))
     callspec = getattr(item, "callspec", None)
     if callspec is not None:
