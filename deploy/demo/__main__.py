@@ -19,7 +19,8 @@ from deploy.demo.post_box import PostBox, free_port
 from deploy.demo.server import DemoServer
 from deploy.demo.summary import Figures, gather, page
 from deploy.demo.year import MUNICIPALITY, DemoYear
-from shared.tokens import Role, token_for
+from shared.settings import load
+from shared.tokens import caller_from, token_for
 
 FOLDER = Path(os.environ.get("DEMO_DIR", "var/demo"))
 
@@ -29,8 +30,9 @@ def say(line: str) -> None:
 
 
 async def _live(server: DemoServer, started: float) -> Figures:
-    token = token_for(Role.BACKOFFICE, data_dir=FOLDER, municipality=MUNICIPALITY)
-    operator = token_for(Role.OPERATOR, data_dir=FOLDER)
+    settings = load(data_dir=FOLDER)
+    token = token_for(settings, caller_from({"ROLE": "backoffice", "MUNICIPALITY": MUNICIPALITY}))
+    operator = token_for(settings, caller_from({"ROLE": "operator"}))
     async with BackOffice(server.url, token, operator) as office:
         lived = await DemoYear(office, server.set_clock, say).live()
         return await gather(office, lived, round(time.monotonic() - started))

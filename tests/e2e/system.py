@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,9 @@ class System:
         beside = self.clock_file.with_suffix(".next")
         beside.write_text(format_instant(instant), encoding="utf-8")
         beside.replace(self.clock_file)
+
+    def set_clock_start(self) -> None:
+        self.set_clock(datetime(2025, 12, 1, 9, tzinfo=UTC))
 
     def start(self, name: str, *, failpoint: str = "") -> Instance:
         """Start one more instance and wait until it is ready (with a failpoint: until it lives or died)."""
