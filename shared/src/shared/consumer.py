@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from shared.bus.port import Bus, Fenced, Position, Received, Subscription
 from shared.contracts.events import Event
@@ -79,6 +80,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until stopped or cancelled. Outages of bus or database only make it wait."""
+        self._begin_counting()
         while not self._stopping:
             try:
                 async with self._bus.subscribe(self.group, self.topics) as subscription:
@@ -258,6 +260,11 @@ class Consumer:
         reason = "away" if isinstance(error, TryAgain | Fenced) else "unexpected"
         self._retried(reason, error, received, seconds)
         await asyncio.sleep(seconds)
+
+    def _begin_counting(self) -> None:
+        if self._metrics is not None:
+            for topic, outcome in product(self.topics, ("handled", "duplicate", "parked")):
+                self._metrics.add("bufferbudget_consumer_handled_total", 0, topic=topic, outcome=outcome)
 
     def _retried(
         self, reason: str, error: BaseException, received: Sequence[Received], seconds: float = 0.0

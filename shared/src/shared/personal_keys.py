@@ -71,13 +71,20 @@ class KeyStore:
         self._ready = False
 
     async def start(self) -> None:
-        """Make the store's table when it is missing; done by itself at the first use. Raises TryAgain."""
+        """Make the store's table when it is missing; done by itself at the first use.
+
+        Raises TryAgain, and Unreadable when the keys here were wrapped with another master key: a service
+        that went on would take everybody it knows for somebody new.
+        """
         if self._ready:
             return
         async with self._database.write() as tx:
             if tx.dialect == "postgresql":  # two processes at once, see shared.migrate
                 await tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _CREATION_LOCK})
             await tx.connection.run_sync(_KEY.metadata.create_all)
+            living = select(_KEY.c.subject, _KEY.c.wrapped).where(_KEY.c.wrapped.is_not(None)).limit(1)
+            if (any_key := await tx.first(living)) is not None:
+                self._remember(any_key.subject, any_key.wrapped)
         self._ready = True
 
     async def close(self) -> None:

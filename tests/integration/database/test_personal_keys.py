@@ -113,6 +113,20 @@ async def test_another_master_key_is_told_as_such(empty: Place, keys: KeyStore) 
     await other.close()
 
 
+async def test_a_store_does_not_start_with_another_master_key_than_its_keys_were_wrapped_with(
+    empty: Place, keys: KeyStore
+) -> None:
+    await keys.start()  # nothing to compare with yet
+    await keys.encrypt(ANNA, "name", "Anna")
+    other = opened(empty, MasterKey(b"another master key of 32 bytes..!"))
+    with pytest.raises(Unreadable, match="MASTER_KEY_FILE"):
+        await other.start()
+    await other.close()
+    again = opened(empty)
+    await again.start()
+    await again.close()
+
+
 async def test_a_blind_index_finds_equal_values_of_one_purpose_only(keys: KeyStore) -> None:
     index = keys.blind_index("bsn", "123456782")
     assert index == keys.blind_index("bsn", "123456782")
