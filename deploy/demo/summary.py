@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from deploy.demo.client import BackOffice, for_each
-from deploy.demo.year import Lived
+from deploy.demo.year import YEAR, Lived
 from shared.money import Cents, format_euro
+
+MONTHLY = "BUFFER_MONTH"
+"""The kind of a message about one closed month; the message at the end of the buffer is another one."""
 
 
 @dataclass
@@ -91,7 +94,7 @@ async def gather(office: BackOffice, lived: Lived, seconds: int) -> Figures:
         slips_refused=lived.slips["refused"],
         refusal_reasons=dict(lived.refusals),
         months_settled=len(settled),
-        months_held=len(months) - len(settled),
+        months_held=len(lived.enrolments) * len(YEAR) - len(settled),
         months_below_floor_before=sum(month["shortfallCents"] > 0 for month in settled),
         months_below_floor_after=sum(month["cashAfterCents"] < month["floorCents"] for month in settled),
         shortfall_cents=Cents(sum(month["shortfallCents"] for month in settled)),
@@ -107,7 +110,7 @@ async def gather(office: BackOffice, lived: Lived, seconds: int) -> Figures:
         parked_messages=sum(service["parked"] for service in status["services"].values()),
         messages_sent=sum(message["state"] == "SENT" for message in messages),
         messages_by_channel=dict(
-            Counter(message["channel"] for message in messages if message["state"] == "SENT")
+            Counter(_channel(message) for message in messages if message["state"] == "SENT")
         ),
         people_with_more_than_one_message_a_month=_repeated(inboxes),
         seconds=seconds,
@@ -117,16 +120,25 @@ async def gather(office: BackOffice, lived: Lived, seconds: int) -> Figures:
 
 
 def _repeated(inboxes: list[Any]) -> int:
-    return sum(
-        max(Counter(message["month"] for message in inbox["items"]).values(), default=0) > 1
-        for inbox in inboxes
-    )
+    """How many people got more than one message about one closed month."""
+    monthly = [[m["month"] for m in inbox["items"] if m["kind"] == MONTHLY] for inbox in inboxes]
+    return sum(max(Counter(months).values(), default=0) > 1 for months in monthly)
+
+
+def _channel(message: Any) -> str:
+    """The way a message went out: that of the delivery that succeeded."""
+    return next(delivery["channel"] for delivery in message["deliveries"] if delivery["state"] == "SENT")
 
 
 def _example(messages: list[Any]) -> str:
-    """A message about money drawn that went by e-mail in Dutch first; the longest tells most."""
-    candidates = [message for message in messages if message["state"] == "SENT"]
-    return max((str(message["text"]) for message in candidates), key=len, default="")
+    """A plain one: the shortest message about money from the buffer that was sent."""
+    told = [
+        m["text"]
+        for m in messages
+        if m["state"] == "SENT" and m["kind"] == MONTHLY and "buffer-drawn" in m["why"]
+    ]
+    texts = [str(text) for text in told]
+    return min(texts, key=len, default="")
 
 
 def page(figures: Figures) -> str:

@@ -153,7 +153,10 @@ class DemoYear:
         if counts["refused"]:
             async for result in self._office.pages(f"{address}/results"):
                 if result["status"] == "REFUSED":
-                    self.lived.refusals["; ".join(fault["detail"] for fault in result["errors"])] += 1
+                    reasons = "; ".join(
+                        f"{fault['pointer']} {fault['detail']}".strip() for fault in result["faults"]
+                    )
+                    self.lived.refusals[reasons] += 1
         await self._office.quiet()
 
     async def _declare(self, month: Month) -> None:

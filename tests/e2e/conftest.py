@@ -36,7 +36,9 @@ def system(
 ) -> Iterator[System]:
     """Embedded: one process. Distributed: two instances of each service on a real broker and PostgreSQL."""
     folder = tmp_path_factory.mktemp(shape)
-    running = System(shape, folder, {"SMTP_URL": post_box.url} | settings_of(request, shape))
+    running = System(
+        shape, folder, {"SMTP_URL": post_box.url, "LEASE_SECONDS": "2"} | settings_of(request, shape)
+    )
     running.set_clock_start()
     running.start_all(each=1 if shape == EMBEDDED else 2)
     yield running
@@ -53,7 +55,8 @@ def settings_of(request: pytest.FixtureRequest, shape: str) -> dict[str, str]:
         do_without(reason)
     server: Postgres = request.getfixturevalue("postgres")
     broker = request.getfixturevalue(broker_name())
-    settings = {"BUS_URL": broker.url}
+    able = "" if broker_name() == "kafka" else "&idempotence=no&end_offsets=no"
+    settings = {"BUS_URL": f"{broker.url}?session=3{able}"}
     for name, module in MODULES.items():
         prefix = name.upper().replace("-", "_")
         owner, service = server.create_service_database(module)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -112,24 +113,24 @@ class System:
         }
         if failpoint:
             environment["FAILPOINT"] = failpoint
-        (data / "server.json").unlink(missing_ok=True)
+        announced = data / ("server.json" if name == "all-in-one" else f"server-{name}.json")
+        announced.unlink(missing_ok=True)
         with (folder / "process.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", module], env=environment, stdout=log, stderr=log
             )
         instance = Instance(name, folder, process)
         self.instances.append(instance)
-        self._wait_until_ready(instance, data, may_die=bool(failpoint))
+        self._wait_until_ready(instance, announced, may_die=bool(failpoint))
         return instance
 
-    def _wait_until_ready(self, instance: Instance, data: Path, *, may_die: bool) -> None:
+    def _wait_until_ready(self, instance: Instance, announced: Path, *, may_die: bool) -> None:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while time.monotonic() < deadline:
             if instance.process.poll() is not None:
                 if may_die:
                     return
                 raise AssertionError(f"{instance.name} ended while starting:\n{instance.log()[-3000:]}")
-            announced = data / "server.json"
             if announced.exists():
                 instance.url = json.loads(announced.read_text(encoding="utf-8"))["url"]
                 try:
@@ -172,6 +173,8 @@ class Office:
     def __init__(self, system: System, municipality: str) -> None:
         self.system = system
         self.municipality = municipality
+        self.patient_seconds = 0.0
+        """How long `ok` repeats a call (under one Idempotency-Key) while a part of the system is away."""
         self._http = httpx.AsyncClient(timeout=30)
         self._turns: Iterator[int] = cycle(range(1000))
         self._token = system.token("backoffice", municipality)
@@ -184,15 +187,29 @@ class Office:
         """One call to `/v1` + path; connection faults are the caller's to see."""
         service = AREAS.get(path.strip("/").split("/")[0].split("?")[0], "buffer-ledger")
         instances = self.system.of(service)
+        if not instances:
+            raise httpx.ConnectError(f"no instance of {service} is alive")
         url = instances[next(self._turns) % len(instances)].url
-        headers = {"Authorization": f"Bearer {token or self._token}"} | options.pop("headers", {})
-        return await self._http.request(method, f"{url}/v1{path}", headers=headers, **options)
+        headers = {"Authorization": f"Bearer {token or self._token}"} | options.get("headers", {})
+        return await self._http.request(method, f"{url}/v1{path}", **{**options, "headers": headers})
 
     async def ok(self, method: str, path: str, **options: Any) -> Any:
-        """A call that must succeed; its JSON."""
-        answer = await self.call(method, path, **options)
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        """A call that must succeed, at once or within the patience; its JSON."""
+        if self.patient_seconds and method in {"POST", "PUT"}:
+            options["headers"] = {"Idempotency-Key": str(uuid4())} | options.get("headers", {})
+        deadline = time.monotonic() + self.patient_seconds
+        while True:
+            problem = ""
+            try:
+                answer = await self.call(method, path, **options)
+                if answer.is_success:
+                    return answer.json()
+                problem = f"{answer.status_code} {answer.text}"
+                assert answer.status_code >= 500, f"{method} {path}: {problem}"
+            except httpx.TransportError as error:
+                problem = repr(error)
+            assert time.monotonic() < deadline, f"{method} {path}: {problem}"
+            await asyncio.sleep(0.2)
 
     async def items(self, path: str, **parameters: Any) -> list[Any]:
         """Every item of a list, page after page."""

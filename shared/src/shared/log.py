@@ -276,6 +276,8 @@ def configure(level: Level = "info", stream: TextIO | None = None, *, strict: bo
     root.setLevel(logging.WARNING)
     # It advises at each start to install a library that only checks the contact's address.
     logging.getLogger("fastapi").setLevel(logging.ERROR)
+    # While a broker is away it writes thousands of lines; what matters of it, the bus and consumers log.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         library = logging.getLogger(name)
         library.handlers = []

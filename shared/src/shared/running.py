@@ -79,12 +79,20 @@ class Running:
             self._consumers.append(consumer)
             self._ending.append(self._start(f"{service.name} consumer", consumer.run()))
         batch_max = self._settings.relay_batch_max
-        relay = Relay(service.database, self._bus, batch_max=batch_max, metrics=view, log=log)
+        lease_seconds = self._settings.lease_seconds
+        relay = Relay(
+            service.database,
+            self._bus,
+            batch_max=batch_max,
+            lease_seconds=lease_seconds,
+            metrics=view,
+            log=log,
+        )
         self._relays.append(relay)
         self._endless.append(self._start(f"{service.name} relay", relay.run()))
         for worker in (*service.workers, self._forgetter(service)):
             self._workers.append(worker)
-            work = worker.run(service.database, view, log)
+            work = worker.run(service.database, view, log, lease_seconds=lease_seconds)
             self._ending.append(self._start(f"{service.name} worker {worker.name}", work))
         return Part(service, consumer, parking)
 

@@ -151,6 +151,12 @@ class Settings(BaseSettings):
         description="Milliseconds a consumer waits for more messages before it handles a few.",
     )
     relay_batch_max: int = Field(500, ge=1, le=5000, description="Most events the relay publishes at once.")
+    lease_seconds: float = Field(
+        15,
+        ge=1,
+        le=300,
+        description="Seconds after which another process takes over the relay and the workers of one that was killed.",
+    )
     parked_max: int = Field(
         1000, ge=1, description="Parked messages of a service at which its consumer stops."
     )

@@ -29,13 +29,11 @@ class Worker:
         *,
         every_seconds: float = 1.0,
         lease: bool = True,
-        lease_seconds: float = 15.0,
     ) -> None:
         self.name = name
         self.step = step
         self._every_seconds = every_seconds
         self._leased = lease
-        self._lease_seconds = lease_seconds
         self._awake = asyncio.Event()
         self._stopping = False
 
@@ -48,11 +46,13 @@ class Worker:
         self._stopping = True
         self._awake.set()
 
-    async def run(self, database: Database, metrics: ServiceMetrics, log: Log) -> None:
-        """Work until stopped; the lease lies in `database`."""
+    async def run(
+        self, database: Database, metrics: ServiceMetrics, log: Log, *, lease_seconds: float = 15.0
+    ) -> None:
+        """Work until stopped; the lease lies in `database` and runs out `lease_seconds` after a kill."""
         lease = None
         if self._leased:
-            lease = Lease(database, f"worker:{self.name}", seconds=self._lease_seconds)
+            lease = Lease(database, f"worker:{self.name}", seconds=lease_seconds)
         pause = FIRST_PAUSE_SECONDS
         metrics.add("bufferbudget_worker_steps_total", 0, worker=self.name)
         metrics.add("bufferbudget_worker_failures_total", 0, worker=self.name)
