@@ -25,31 +25,47 @@ def post_box() -> Iterator[PostBox]:
     box.stop()
 
 
-@pytest.fixture(scope="session", params=[EMBEDDED, DISTRIBUTED])
+@pytest.fixture(params=[EMBEDDED, DISTRIBUTED])
 def shape(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture
+def system(request: pytest.FixtureRequest, shape: str) -> System:
+    """The system in the shape of the test; both live until the run ends, whichever comes first."""
+    chosen: System = request.getfixturevalue("embedded" if shape == EMBEDDED else "distributed")
+    return chosen
+
+
 @pytest.fixture(scope="session")
-def system(
-    request: pytest.FixtureRequest, shape: str, post_box: PostBox, tmp_path_factory: pytest.TempPathFactory
+def embedded(post_box: PostBox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One process with everything in it."""
+    yield from _running(System(EMBEDDED, tmp_path_factory.mktemp(EMBEDDED), _common(post_box)), each=1)
+
+
+@pytest.fixture(scope="session")
+def distributed(
+    request: pytest.FixtureRequest, post_box: PostBox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """Embedded: one process. Distributed: two instances of each service on a real broker and PostgreSQL."""
-    folder = tmp_path_factory.mktemp(shape)
-    running = System(
-        shape, folder, {"SMTP_URL": post_box.url, "LEASE_SECONDS": "2"} | settings_of(request, shape)
-    )
+    """Two instances of each service on a real broker and PostgreSQL."""
+    settings = _common(post_box) | distributed_settings(request)
+    yield from _running(System(DISTRIBUTED, tmp_path_factory.mktemp(DISTRIBUTED), settings), each=2)
+
+
+def _common(post_box: PostBox) -> dict[str, str]:
+    return {"SMTP_URL": post_box.url, "LEASE_SECONDS": "2"}
+
+
+def _running(running: System, *, each: int) -> Iterator[System]:
     running.set_clock_start()
-    running.start_all(each=1 if shape == EMBEDDED else 2)
+    running.start_all(each=each)
     yield running
     codes = running.stop_all()
     assert set(codes) <= {0}, f"exit codes {codes}:\n{running.logs()[-3000:]}"
 
 
-def settings_of(request: pytest.FixtureRequest, shape: str) -> dict[str, str]:
-    """Bus and databases of a shape; starts the parts it needs, or leaves the test out."""
-    if shape == EMBEDDED:
-        return {}
+def distributed_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Bus and databases; starts the parts they need, or leaves the test out."""
     reason = Postgres.unavailable()
     if reason is not None:
         do_without(reason)

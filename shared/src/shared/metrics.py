@@ -41,6 +41,7 @@ MetricName = Literal[
     # buffer-ledger
     "bufferbudget_months_settled_total",
     "bufferbudget_months_held",
+    "bufferbudget_enrolments",
     "bufferbudget_months_below_floor_total",
     "bufferbudget_drawn_cents_total",
     "bufferbudget_ledger_checks_total",
@@ -163,6 +164,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         service="buffer-ledger",
     ),
     Metric(
+        "bufferbudget_enrolments",
+        "gauge",
+        ("state",),
+        "Enrolments at the last check of the ledger: ACTIVE, ENDED.",
+        service="buffer-ledger",
+    ),
+    Metric(
         "bufferbudget_months_below_floor_total",
         "counter",
         ("buffer",),
@@ -272,7 +280,7 @@ class Metrics:
         if service in SERVICE_NAMES and service not in self._begun:
             self._begun.add(service)
             for metric in METRICS:
-                if metric.service in (None, service) and metric.kind == "counter":
+                if metric.service in (None, service) and metric.kind != "gauge":
                     for values in metric.at_zero if metric.labels else ((),):
                         self._made[metric.name].labels(service, *values)
         return ServiceMetrics(self._made, service)

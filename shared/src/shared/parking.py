@@ -139,8 +139,9 @@ class Parking:
             async with self._database.write() as tx:
                 row = await _waiting(tx, parked_id)
                 item = read_item(_received(row))
-                await self._rehandle(tx, row, item)
+                # Resolved first, so that the handler does not find the person held by this very message.
                 await _resolve(tx, parked_id, "RELEASED", actor, "handled")
+                await self._rehandle(tx, row, item)
         except (TryAgain, NotFound, _NotWaiting):
             raise
         except Exception as error:

@@ -155,7 +155,7 @@ class Settings(BaseSettings):
         15,
         ge=1,
         le=300,
-        description="Seconds after which another process takes over the relay and the workers of one that was killed.",
+        description="Seconds after which another process takes over relay and workers of a killed one.",
     )
     parked_max: int = Field(
         1000, ge=1, description="Parked messages of a service at which its consumer stops."

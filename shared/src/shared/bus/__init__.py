@@ -24,9 +24,9 @@ def open_bus(
     """Make the bus that the setting BUS_URL names; it starts nothing.
 
     `sqlite://` is the embedded log in `folder`; `kafka://host:port[,host:port]` a Kafka cluster, with the
-    options `idempotence=no`, `end_offsets=no` (for brokers that cannot), `replication=3` and `session=10` (seconds
-    after which a dead consumer's partitions go to another). `retention` is by topic; a topic without one
-    keeps everything. ValueError when the URL is neither.
+    options `idempotence=no`, `end_offsets=no` (for brokers that cannot), `replication=3` and `session=10`
+    (seconds after which a dead consumer's partitions go to another). `retention` is by topic; a topic
+    without one keeps everything. ValueError when the URL is neither.
     """
     if url == "sqlite://":
         return SqliteLog(folder, clock, retention=retention)

@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from shared.months import Month
-from tests.e2e.conftest import EMBEDDED
+from tests.e2e.conftest import DISTRIBUTED, EMBEDDED, broker_name
 from tests.e2e.post_box import PostBox
 from tests.e2e.scenario import (
     Scheme,
@@ -25,6 +25,7 @@ from tests.e2e.scenario import (
     statement,
 )
 from tests.e2e.system import Instance, Office, System
+from tests.real_parts import do_without
 
 JANUARY, FEBRUARY = Month(2026, 1), Month(2026, 2)
 PEOPLE = 3
@@ -42,6 +43,9 @@ MATRIX = [
     ("notifier", "before-offset-commit"),
     ("notifier", "after-delivery"),
 ]
+PLACES = list(dict.fromkeys(place for _, place in MATRIX))
+KILLS = [(EMBEDDED, "all-in-one", place) for place in PLACES] + [(DISTRIBUTED, *entry) for entry in MATRIX]
+"""Shape, process and place; the one process of all services is killed once at each place."""
 
 
 class Restartable(Protocol):
@@ -100,19 +104,24 @@ async def ends_as_calm(office: Office, scheme: Scheme, post_box: PostBox) -> Non
     await books_balance(scheme)
 
 
-@pytest.mark.parametrize(("service", "place"), MATRIX, ids=["-".join(entry) for entry in MATRIX])
+@pytest.mark.parametrize(
+    ("shape", "service", "place"),
+    KILLS,
+    ids=["-".join(kill) for kill in KILLS],
+    indirect=["shape"],
+    scope="session",
+)
 async def test_a_process_killed_at_any_step_changes_nothing_in_the_end(
     system: System, office: Office, post_box: PostBox, service: str, place: str
 ) -> None:
     at(system, Month(2025, 12))
     scheme = await open_scheme(office, people=PEOPLE)
-    name = "all-in-one" if system.shape == EMBEDDED else service
     await asyncio.to_thread(system.remove, service)
-    doomed = await asyncio.to_thread(lambda: system.start(name, failpoint=place))
+    doomed = await asyncio.to_thread(lambda: system.start(service, failpoint=place))
     office.patient_seconds = PATIENCE_SECONDS
     async with revived(system, doomed) as died:
         await two_months(system, office, scheme)
-        assert died(), f"the place {place} was never reached in {name}"
+        assert died(), f"the place {place} was never reached in {service}"
     await ends_as_calm(office, scheme, post_box)
 
 
@@ -147,14 +156,15 @@ async def test_a_server_that_is_killed_while_it_reads_a_batch_reads_it_to_its_en
         assert len(january["evidence"]) == 1_501
 
 
-@pytest.mark.parametrize("part", ["kafka", "postgres"])
+@pytest.mark.parametrize("shape", [DISTRIBUTED], indirect=True)
+@pytest.mark.parametrize("part", ["broker", "postgres"])
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_a_broker_or_database_that_goes_away_in_the_middle_of_a_batch_loses_nothing(
     request: pytest.FixtureRequest, system: System, office: Office, post_box: PostBox, part: str, how: str
 ) -> None:
-    if system.shape == EMBEDDED:
-        pytest.skip("the embedded shape has no broker and no database server to stop")
-    server: Restartable = request.getfixturevalue(part)
+    if part == "broker" and broker_name() != "kafka":
+        do_without("the broker's restart: the Kafka protocol broker from PyPI keeps nothing")
+    server: Restartable = request.getfixturevalue(broker_name() if part == "broker" else part)
     at(system, Month(2025, 12))
     scheme = await open_scheme(office, people=PEOPLE)
     office.patient_seconds = PATIENCE_SECONDS
