@@ -1,0 +1,347 @@
+"""Everything known about enrolments, loaded in bulk: nine queries, for one person or for two hundred."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy import Row, insert, select, update
+
+from buffer_ledger.attribution import MunicipalityRules, Part, SlipFact
+from buffer_ledger.offset import Household
+from buffer_ledger.policy import Policy
+from buffer_ledger.policy_request import policy_from_json
+from buffer_ledger.store import maybe_month, month_of, rules_of
+from buffer_ledger.tables import (
+    EMPLOYMENT,
+    ENROLMENT,
+    PARTICIPANT,
+    PAYMENT_ORDER,
+    SCHEME_POLICY,
+    SETTLED_MONTH,
+    SLIP,
+    ZERO_MONTH,
+)
+from buffer_ledger.timeline import Case, MonthRow
+from shared.database import ReadTx, Tx, among
+from shared.money import Cents
+from shared.months import Month
+from shared.parking import has_parked
+
+Level = Literal["NORMAL", "LOW", "EXHAUSTED"]
+ClosedBy = Literal["CLOSE", "LATE_FACT"]
+OrderState = Literal["OPEN", "EXECUTED", "SUPERSEDED", "CANCELLED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """A person's place in a scheme. `closed_through` is the last month a close has gone through for it."""
+
+    enrolment_id: str
+    participant_id: str
+    municipality: str
+    scheme_id: str
+    fund_id: str
+    policy_version: int
+    cap_cents: Cents
+    first_month: Month
+    last_month: Month
+    household: Mapping[str, Any]
+    state: Literal["ACTIVE", "ENDED"] = "ACTIVE"
+    ended_reason: str | None = None
+    closed_through: Month | None = None
+    told_level: Level = "NORMAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What stands as settled for a month: its highest revision."""
+
+    row: MonthRow
+    revision: int
+    closed_by: ClosedBy
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A payment order."""
+
+    order_id: str
+    enrolment_id: str
+    month: Month
+    revision: int
+    amount_cents: Cents
+    state: OrderState
+    draw_transaction_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFile:
+    """One enrolment with all facts: what `timeline.run` takes, and what was booked so far.
+
+    `orders` holds the order that counts (open or executed) of each month with a draw.
+    """
+
+    enrolment: Enrolment
+    case: Case
+    settled: Mapping[Month, Settled]
+    orders: Mapping[Month, Order]
+
+    def until(self, month: Month) -> "CaseFile":
+        """The same file, to be run until a month."""
+        return replace(self, case=replace(self.case, until=month))
+
+
+async def add_enrolment(tx: Tx, enrolment: Enrolment) -> None:
+    """Keep a new enrolment."""
+    row = {
+        "enrolment_id": enrolment.enrolment_id,
+        "participant_id": enrolment.participant_id,
+        "municipality": enrolment.municipality,
+        "scheme_id": enrolment.scheme_id,
+        "fund_id": enrolment.fund_id,
+        "policy_version": enrolment.policy_version,
+        "cap_cents": enrolment.cap_cents,
+        "first_month": str(enrolment.first_month),
+        "last_month": str(enrolment.last_month),
+        "household": dict(enrolment.household),
+        "state": enrolment.state,
+        "ended_reason": None,
+        "closed_through": None,
+        "told_level": enrolment.told_level,
+        "recorded_at": tx.now,
+    }
+    await tx.execute(insert(ENROLMENT), [row])
+
+
+async def enrolments(
+    reading: ReadTx,
+    *,
+    enrolment_ids: Collection[str] | None = None,
+    participant_ids: Collection[str] | None = None,
+    lock: bool = False,
+) -> list[Enrolment]:
+    """Enrolments by their ids or their people, in id order; `lock` holds their rows until the commit."""
+    found = select(ENROLMENT).order_by(ENROLMENT.c.enrolment_id)
+    if enrolment_ids is not None:
+        found = found.where(among(ENROLMENT.c.enrolment_id, enrolment_ids))
+    if participant_ids is not None:
+        found = found.where(among(ENROLMENT.c.participant_id, participant_ids))
+    if not (enrolment_ids or participant_ids):
+        return []
+    return [enrolment_of(row) for row in await reading.rows(found.with_for_update() if lock else found)]
+
+
+async def enrolment_page(
+    reading: ReadTx,
+    municipality: str,
+    *,
+    after: str = "",
+    limit: int,
+    first_month_up_to: Month | None = None,
+    active_only: bool = False,
+    lock: bool = False,
+) -> list[Enrolment]:
+    """A municipality's enrolments in id order, from after an id."""
+    found = (
+        select(ENROLMENT)
+        .where(ENROLMENT.c.municipality == municipality, ENROLMENT.c.enrolment_id > after)
+        .order_by(ENROLMENT.c.enrolment_id)
+        .limit(limit)
+    )
+    if active_only:
+        found = found.where(ENROLMENT.c.state == "ACTIVE")
+    if first_month_up_to is not None:
+        found = found.where(ENROLMENT.c.first_month <= str(first_month_up_to))
+    return [enrolment_of(row) for row in await reading.rows(found.with_for_update() if lock else found)]
+
+
+async def closed_through(tx: Tx, enrolment_ids: Collection[str], month: Month) -> None:
+    """Note that a close has gone through a month for these enrolments; never goes back."""
+    behind = ENROLMENT.c.closed_through.is_(None) | (ENROLMENT.c.closed_through < str(month))
+    moved = update(ENROLMENT).where(among(ENROLMENT.c.enrolment_id, enrolment_ids), behind)
+    await tx.execute(moved.values(closed_through=str(month)))
+
+
+async def load(reading: ReadTx, listed: Sequence[Enrolment]) -> list[CaseFile]:
+    """The files of enrolments, in the same order, to be run until the last month of each."""
+    if not listed:
+        return []
+    ids = [enrolment.enrolment_id for enrolment in listed]
+    people = sorted({enrolment.participant_id for enrolment in listed})
+    rules = {
+        code: total_rules([dated.rules for dated in known])
+        for code, known in (await rules_of(reading, sorted({e.municipality for e in listed}))).items()
+    }
+    policies = await _policies(reading, listed)
+    registered = await _registered(reading, people)
+    employers = await _employers(reading, people)
+    slips = await _slips(reading, people)
+    zero_months = await _zero_months(reading, people)
+    parked = await has_parked(reading, people)
+    settled = await settled_months(reading, ids)
+    orders = await counting_orders(reading, ids)
+    files = []
+    for enrolment in listed:
+        person, own_orders = enrolment.participant_id, orders.get(enrolment.enrolment_id, {})
+        own_settled = settled.get(enrolment.enrolment_id, {})
+        case = Case(
+            first_month=enrolment.first_month,
+            last_month=enrolment.last_month,
+            until=enrolment.last_month,
+            households=(Household(enrolment.household["kind"], enrolment.first_month),),
+            rules=rules.get(enrolment.municipality, ()),
+            policy=policies[enrolment.scheme_id, enrolment.policy_version],
+            cap_cents=enrolment.cap_cents,
+            slips=slips.get(person, ()),
+            zero_months=frozenset(zero_months.get(person, ())),
+            expected_employers=frozenset(employers.get(person, ())),
+            paid={
+                month: own_settled[month].row
+                for month, order in own_orders.items()
+                if order.state == "EXECUTED"
+            },
+            registered=registered.get(person) == enrolment.municipality,
+            parked=person in parked,
+        )
+        files.append(CaseFile(enrolment=enrolment, case=case, settled=own_settled, orders=own_orders))
+    return files
+
+
+def total_rules(dated: Sequence[MunicipalityRules]) -> tuple[MunicipalityRules, ...]:
+    """The rules with the first ones holding for every earlier month too, so that each month has some."""
+    if not dated:
+        return ()
+    return (replace(dated[0], valid_from=None), *dated[1:])
+
+
+async def settled_months(reading: ReadTx, enrolment_ids: Collection[str]) -> dict[str, dict[Month, Settled]]:
+    """The highest revision of each settled month, by enrolment."""
+    columns = SETTLED_MONTH.c
+    found = (
+        select(columns.enrolment_id, columns.month, columns.revision, columns.closed_by, columns.row)
+        .where(among(columns.enrolment_id, enrolment_ids))
+        .order_by(columns.enrolment_id, columns.month, columns.revision)
+    )
+    months: dict[str, dict[Month, Row[Any]]] = {}
+    for row in await reading.rows(found):
+        months.setdefault(row.enrolment_id, {})[month_of(row.month)] = row
+    return {
+        enrolment_id: {
+            month: Settled(MonthRow.from_json(row.row), row.revision, row.closed_by)
+            for month, row in rows.items()
+        }
+        for enrolment_id, rows in months.items()
+    }
+
+
+async def settled_revision(reading: ReadTx, enrolment_id: str, month: Month, revision: int) -> Settled | None:
+    """One revision of one settled month, whether it still stands or not."""
+    columns = SETTLED_MONTH.c
+    row = await reading.first(
+        select(SETTLED_MONTH).where(
+            columns.enrolment_id == enrolment_id, columns.month == str(month), columns.revision == revision
+        )
+    )
+    return None if row is None else Settled(MonthRow.from_json(row.row), row.revision, row.closed_by)
+
+
+async def counting_orders(reading: ReadTx, enrolment_ids: Collection[str]) -> dict[str, dict[Month, Order]]:
+    """The open or executed payment order of each month, by enrolment."""
+    found = select(PAYMENT_ORDER).where(
+        among(PAYMENT_ORDER.c.enrolment_id, enrolment_ids), PAYMENT_ORDER.c.state.in_(("OPEN", "EXECUTED"))
+    )
+    orders: dict[str, dict[Month, Order]] = {}
+    for row in await reading.rows(found):
+        order = order_of(row)
+        orders.setdefault(order.enrolment_id, {})[order.month] = order
+    return orders
+
+
+def order_of(row: Row[Any]) -> Order:
+    """A payment order from its row."""
+    return Order(
+        order_id=row.order_id,
+        enrolment_id=row.enrolment_id,
+        month=month_of(row.month),
+        revision=row.revision,
+        amount_cents=Cents(row.amount_cents),
+        state=row.state,
+        draw_transaction_id=row.draw_transaction_id,
+    )
+
+
+def enrolment_of(row: Row[Any]) -> Enrolment:
+    """An enrolment from its row."""
+    return Enrolment(
+        enrolment_id=row.enrolment_id,
+        participant_id=row.participant_id,
+        municipality=row.municipality,
+        scheme_id=row.scheme_id,
+        fund_id=row.fund_id,
+        policy_version=row.policy_version,
+        cap_cents=Cents(row.cap_cents),
+        first_month=month_of(row.first_month),
+        last_month=month_of(row.last_month),
+        household=row.household,
+        state=row.state,
+        ended_reason=row.ended_reason,
+        closed_through=maybe_month(row.closed_through),
+        told_level=row.told_level,
+    )
+
+
+# ---- the parts of a file ---------------------------------------------------------------------------------
+
+
+async def _policies(reading: ReadTx, listed: Iterable[Enrolment]) -> dict[tuple[str, int], Policy]:
+    schemes = sorted({enrolment.scheme_id for enrolment in listed})
+    found = select(SCHEME_POLICY).where(among(SCHEME_POLICY.c.scheme_id, schemes))
+    return {
+        (row.scheme_id, row.policy_version): policy_from_json(row.policy["rules"])
+        for row in await reading.rows(found)
+    }
+
+
+async def _registered(reading: ReadTx, people: Collection[str]) -> dict[str, str | None]:
+    found = select(PARTICIPANT.c.participant_id, PARTICIPANT.c.municipality).where(
+        among(PARTICIPANT.c.participant_id, people), PARTICIPANT.c.erased_at.is_(None)
+    )
+    return {row.participant_id: row.municipality for row in await reading.rows(found)}
+
+
+async def _employers(reading: ReadTx, people: Collection[str]) -> dict[str, set[str]]:
+    found = select(EMPLOYMENT).where(among(EMPLOYMENT.c.participant_id, people))
+    employers: dict[str, set[str]] = {}
+    for row in await reading.rows(found):
+        employers.setdefault(row.participant_id, set()).add(row.employer_key)
+    return employers
+
+
+async def _zero_months(reading: ReadTx, people: Collection[str]) -> dict[str, set[Month]]:
+    found = select(ZERO_MONTH).where(among(ZERO_MONTH.c.participant_id, people))
+    months: dict[str, set[Month]] = {}
+    for row in await reading.rows(found):
+        months.setdefault(row.participant_id, set()).add(month_of(row.month))
+    return months
+
+
+async def _slips(reading: ReadTx, people: Collection[str]) -> dict[str, list[SlipFact]]:
+    found = select(SLIP).where(among(SLIP.c.participant_id, people))
+    slips: dict[str, list[SlipFact]] = {}
+    for row in await reading.rows(found):
+        slips.setdefault(row.participant_id, []).append(_slip_of(row))
+    return slips
+
+
+def _slip_of(row: Row[Any]) -> SlipFact:
+    return SlipFact(
+        wage_slip_id=row.wage_slip_id,
+        slip_key=row.slip_key,
+        employer_key=row.employer_key,
+        version=row.version,
+        period_from=row.period_from,
+        period_to=row.period_to,
+        pay_date=row.pay_date,
+        parts=tuple(Part(kind, Cents(net_cents)) for kind, net_cents in row.parts),
+        tax_credit_applied=row.tax_credit_applied,
+    )

@@ -1,0 +1,133 @@
+"""What all calls of the ledger share: who may call them, what they work with, how a month looks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query
+from pydantic import StringConstraints
+
+from buffer_ledger.explanation import explain
+from buffer_ledger.figures import Figures
+from buffer_ledger.statements import Statement, StatementMonth
+from buffer_ledger.store import PAGE_MAX
+from shared import access_log
+from shared.database import Database, Tx
+from shared.law import Law
+from shared.months import Month
+from shared.personal_keys import KeyStore
+from shared.requests import ResponseModel
+from shared.tokens import Caller, Role, allow
+
+BackOffice = Annotated[Caller, Depends(allow(Role.BACKOFFICE))]
+BackOfficeOrFund = Annotated[Caller, Depends(allow(Role.BACKOFFICE, Role.FUND))]
+
+PathId = Annotated[str, Path(), StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
+Code = Annotated[str, Path(pattern=r"^[0-9]{4}$", description="CBS municipality code.")]
+Cursor = Annotated[str, Query(pattern=r"^([0-9a-f-]{36})?$", description="nextCursor of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Most items of a page.")]
+
+PURPOSE = "bijstand-buffer"
+"""Why the ledger looks at people, for the municipality's auditor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the calls work with."""
+
+    database: Database
+    keys: KeyStore
+    law: Law
+    figures: Figures
+    wake_closing: Callable[[], None]
+
+
+async def note(tx: Tx, caller: Caller, action: str, *participant_ids: str) -> None:
+    """Write down who looked at or decided about whom."""
+    await access_log.record(
+        tx, actor=caller.subject, purpose=PURPOSE, action=action, participant_ids=participant_ids
+    )
+
+
+# ---- how a month looks -----------------------------------------------------------------------------------
+
+
+class ExplanationAnswer(ResponseModel):
+    """The month in plain words."""
+
+    nl: str
+    en: str
+
+
+class ReceiptLineAnswer(ResponseModel):
+    """A parameter of the law as it was used; of a table the row that applied."""
+
+    parameter: str
+    value: Any
+    unit: str
+    since: str
+    source: str
+
+
+class MonthAnswer(ResponseModel):
+    """One month, in whole cents. Wage is what was received in the month; attributed, exempt, counted, benefit
+    and reserve follow the base month. A provisional month is a projection: nothing of it is booked."""
+
+    month: Month
+    wage_cents: int
+    attributed_wage_cents: int
+    exempt_cents: int
+    counted_cents: int
+    benefit_paid_cents: int
+    holiday_reserve_cents: int
+    other_cash_cents: int
+    cash_cents: int
+    floor_cents: int
+    shortfall_cents: int
+    offset_cents: int
+    draw_cents: int
+    repayment_cents: int
+    balance_cents: int
+    cash_after_cents: int
+    provisional: bool
+    revision: int
+    held_reasons: list[str]
+    evidence: list[str]
+    explanation: ExplanationAnswer
+    receipt: list[ReceiptLineAnswer]
+
+
+def month_answer(month: StatementMonth) -> MonthAnswer:
+    """A month of a statement as callers see it."""
+    row = month.row
+    return MonthAnswer(
+        month=row.month,
+        wage_cents=row.wage_cents,
+        attributed_wage_cents=row.attributed_wage_cents,
+        exempt_cents=row.exempt_cents,
+        counted_cents=row.counted_cents,
+        benefit_paid_cents=row.benefit_paid_cents,
+        holiday_reserve_cents=row.holiday_reserve_cents,
+        other_cash_cents=row.other_cash_cents,
+        cash_cents=row.cash_cents,
+        floor_cents=row.floor_cents,
+        shortfall_cents=row.shortfall_cents,
+        offset_cents=row.offset_cents,
+        draw_cents=row.draw_cents,
+        repayment_cents=row.repayment_cents,
+        balance_cents=row.balance_cents,
+        cash_after_cents=row.cash_after_cents,
+        provisional=month.provisional,
+        revision=month.revision,
+        held_reasons=list(row.held),
+        evidence=list(row.evidence),
+        explanation=ExplanationAnswer(
+            nl=explain(row, row.offset_method, "nl"), en=explain(row, row.offset_method, "en")
+        ),
+        receipt=[ReceiptLineAnswer.model_validate(line.to_json()) for line in row.receipt],
+    )
+
+
+def months_answer(statement: Statement) -> list[MonthAnswer]:
+    """The months of a statement as callers see them."""
+    return [month_answer(month) for month in statement.months]

@@ -1,0 +1,193 @@
+"""The HTTP call for simulations."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import Request, Response
+from pydantic import Field, Strict, StringConstraints
+
+from buffer_ledger import simulations
+from buffer_ledger.attribution import Part, SlipFact
+from buffer_ledger.http_parts import BackOffice, MonthAnswer, Parts, months_answer
+from buffer_ledger.offset_request import OffsetRequest
+from buffer_ledger.policy_request import HouseholdRequest, Name, SimulatedPolicyRequest
+from buffer_ledger.simulations import Scenario, Simulated
+from buffer_ledger.timeline import Exemption
+from shared.api import ServiceRouter
+from shared.commands import Answer, command
+from shared.database import Tx
+from shared.errors import Fault
+from shared.money import AnyCents, Cents, Share, StrictCents
+from shared.months import Month
+from shared.requests import RequestModel, ResponseModel, not_built
+
+MONTHS_MAX = 36
+
+
+class SimulatedExemption(RequestModel):
+    """A share of wage that is not counted, in every month, without legal counters or ceilings."""
+
+    share: Share
+    cap_cents: StrictCents | None = None
+
+
+class SimulatedWage(RequestModel):
+    """A wage: `month` and `netCents`, received in that month; or a slip by its period."""
+
+    month: Month | None = None
+    net_cents: AnyCents | None = None
+    period_from: date | None = None
+    period_to: date | None = None
+    pay_date: date | None = None
+    source: Literal["SLIP", "OIB", "EMPLOYER_FEED", "DECLARATION", "ESTIMATE"] = "SLIP"
+    employer_number: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    employer_name: Name | None = None
+    slip_number: Annotated[int, Strict(), Field(ge=1, le=99)] = 1
+    version: Annotated[int, Strict(), Field(ge=1)] = 1
+    lines: list[Any] | None = Field(None, description="Not built yet: give netCents.")
+    gross_cents: AnyCents | None = None
+    hours: Annotated[str, StringConstraints(max_length=20)] | None = None
+    tax_credit_applied: Annotated[bool, Strict()] | None = None
+
+    @classmethod
+    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
+        faults = []
+        if parsed.get("lines") is not None:
+            faults.append(not_built("/lines", "given"))
+        elif "net_cents" in parsed and parsed["net_cents"] is None:
+            faults.append(Fault("G001", "/netCents", "is required"))
+        if parsed.get("source") in {"OIB", "ESTIMATE"}:
+            faults.append(not_built("/source", parsed["source"]))
+        return faults + _period_faults(parsed)
+
+
+class SimulationRequest(RequestModel):
+    """What a buffer would do: how the municipality offsets, who, which policy, which wages."""
+
+    municipality: OffsetRequest
+    household: HouseholdRequest
+    policy: SimulatedPolicyRequest
+    exemption: SimulatedExemption | None = None
+    norm_month: Month | None = Field(None, description="Pins every dated parameter to this month's.")
+    first_month: Month
+    last_month: Month | None = Field(None, description="Default: the month of the last wage.")
+    wages: Annotated[list[SimulatedWage], Field(max_length=400)]
+
+    @classmethod
+    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
+        first, last = parsed.get("first_month"), parsed.get("last_month")
+        if first is None or "wages" not in parsed:
+            return []
+        faults = []
+        if last is not None and last < first:
+            faults.append(Fault("L002", "/lastMonth", f"lies before firstMonth, which is {first}"))
+        end = last or max([first, *(_month_of(wage) or first for wage in parsed["wages"])])
+        if end - first >= MONTHS_MAX:
+            place = "/wages" if last is None else "/lastMonth"
+            faults.append(Fault("L009", place, f"at most {MONTHS_MAX} months can be simulated at once"))
+        for index, wage in enumerate(parsed["wages"]):
+            month = _month_of(wage)
+            if month is not None and not first <= month <= max(end, first):
+                detail = f"{month} lies outside the simulated months {first} to {end}"
+                faults.append(Fault("L009", f"/wages/{index}", detail))
+        return faults
+
+
+class SimulationAnswer(ResponseModel):
+    """The months as a close would settle them, what was drawn and is left, and months below the floor."""
+
+    months: list[MonthAnswer]
+    drawn_cents: int
+    balance_cents: int
+    months_below_floor_before: int
+    months_below_floor_after: int
+
+
+def simulation_calls(routes: ServiceRouter, parts: Parts) -> None:
+    """Add the call to the service's routes."""
+
+    @routes.post("/simulations", response_model=SimulationAnswer)
+    async def simulate(request: Request, caller: BackOffice, body: SimulationRequest) -> Response:
+        """Settle invented months exactly as real ones are, and undo it all."""
+        scenario = _scenario(body)
+
+        async def run(tx: Tx) -> Answer:
+            return Answer(_answer(await simulations.simulate(tx, scenario, parts.law)))
+
+        return await command(request, parts.database, caller, run)
+
+
+def _scenario(body: SimulationRequest) -> Scenario:
+    months = [body.first_month, *(month for wage in body.wages if (month := _month_of(wage)) is not None)]
+    exemption = body.exemption
+    return Scenario(
+        rules=body.municipality.rules(),
+        household=body.household,
+        policy=body.policy.rules(),
+        exemption=None if exemption is None else Exemption(exemption.share, exemption.cap_cents),
+        norm_month=body.norm_month,
+        first_month=body.first_month,
+        last_month=body.last_month or max(months),
+        slips=[_slip(index, wage) for index, wage in enumerate(body.wages)],
+    )
+
+
+def _slip(index: int, wage: SimulatedWage) -> SlipFact:
+    """The wage as a slip: of a month it is a slip over that month, paid on its last day."""
+    begins, ends = _period(wage)
+    employer = wage.employer_number or (wage.employer_name or "").casefold()
+    identity = f"{employer}/{begins}/{ends}/{wage.slip_number}" if wage.month is None else f"wage-{index}"
+    return SlipFact(
+        wage_slip_id=f"wages-{index}",
+        slip_key=identity,
+        employer_key=employer or "employer",
+        version=wage.version,
+        period_from=begins,
+        period_to=ends,
+        pay_date=wage.pay_date or Month.of(ends).last_day,
+        parts=(Part("WAGE", wage.net_cents or Cents(0)),),
+        tax_credit_applied=wage.tax_credit_applied,
+    )
+
+
+def _period(wage: SimulatedWage) -> tuple[date, date]:
+    if wage.month is not None:
+        return wage.month.first_day, wage.month.last_day
+    if wage.period_from is None or wage.period_to is None:
+        raise ValueError("a wage without faults has a month or a period")
+    return wage.period_from, wage.period_to
+
+
+def _month_of(wage: SimulatedWage) -> Month | None:
+    """The month a wage belongs to, None for one that is at fault."""
+    if wage.month is not None:
+        return wage.month
+    return None if wage.period_to is None else Month.of(wage.pay_date or wage.period_to)
+
+
+def _period_faults(parsed: Mapping[str, Any]) -> list[Fault]:
+    begins, ends = parsed.get("period_from"), parsed.get("period_to")
+    if "month" in parsed and parsed["month"] is not None:
+        given = [name for name in ("period_from", "period_to", "pay_date") if parsed.get(name) is not None]
+        return [Fault("L009", "/month", "give a month or a period, not both")] if given else []
+    if not {"month", "period_from", "period_to"} <= parsed.keys():
+        return []
+    if begins is None or ends is None:
+        missing = "periodFrom" if begins is None else "periodTo"
+        return [Fault("G001", f"/{missing}", "is required, unless month is given")]
+    if ends < begins:
+        return [Fault("L005", "/periodTo", f"lies before periodFrom, which is {begins}")]
+    if Month.of(begins) != Month.of(ends):
+        return [not_built("/periodTo", "a period across months")]
+    return []
+
+
+def _answer(simulated: Simulated) -> SimulationAnswer:
+    return SimulationAnswer(
+        months=months_answer(simulated.statement),
+        drawn_cents=simulated.statement.drawn_cents,
+        balance_cents=simulated.statement.balance_cents,
+        months_below_floor_before=simulated.below_floor_before,
+        months_below_floor_after=simulated.below_floor_after,
+    )

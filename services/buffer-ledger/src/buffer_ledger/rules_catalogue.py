@@ -1,0 +1,18 @@
+"""The ledger's published fault rules, beside the general ones."""
+
+from collections.abc import Mapping
+
+RULES: Mapping[str, str] = {
+    "L001": "A household counts at least the adults it consists of: two for a couple.",
+    "L002": "A last month may not lie before the first month.",
+    "L003": "An enrolment period is at most twelve months from its first month.",
+    "L004": "An account number is an IBAN whose check digits fit (ISO 13616).",
+    "L005": "The end of a range may not lie before its beginning.",
+    "L006": "Settings of a municipality may not change for a month that was closed: name a later month.",
+    "L007": "A scheme may not end before it begins.",
+    "L008": "A parameter of the law has no value for a month that needs it.",
+    "L009": "A simulated wage must lie in a simulated month, and each month may be simulated once.",
+    "L010": "A payment cannot be reported as executed more than a month ahead.",
+    "L011": "A scheme begins on the first day of a month and ends on the last day of one.",
+    "L012": "A list may not name the same thing twice.",
+}

@@ -1,0 +1,74 @@
+"""buffer-ledger as a value: what it owns, what runs in it, what it is wired to. Building starts nothing."""
+
+from pathlib import Path
+from typing import Final
+
+from buffer_ledger import closing
+from buffer_ledger.checks import Checking
+from buffer_ledger.closing import Closing
+from buffer_ledger.facts import Facts
+from buffer_ledger.figures import Figures
+from buffer_ledger.http import router
+from buffer_ledger.http_parts import Parts
+from buffer_ledger.rules_catalogue import RULES
+from shared.clock import Clock
+from shared.contracts.events import (
+    MonthDeclared,
+    ParticipantErased,
+    ParticipantRegistered,
+    WageSlipCorrected,
+    WageSlipReported,
+)
+from shared.ids import Ids
+from shared.inbox import Handler, Wiring
+from shared.law import Law
+from shared.log import get_log
+from shared.metrics import Metrics
+from shared.service import Service, database_of, key_store_of
+from shared.settings import ServiceName, Settings
+from shared.workers import Worker
+
+NAME: Final[ServiceName] = "buffer-ledger"
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+CHECK_SECONDS: Final = 30.0
+"""How often the whole ledger is checked. A check is a few grouped queries over all transfers."""
+
+
+def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Service:
+    """The service as these settings want it."""
+    database = database_of(NAME, settings, clock, ids)
+    keys = key_store_of(NAME, settings)
+    law, log = Law.load(), get_log(NAME)
+    figures = Figures(metrics.of(NAME))
+    closer = Worker("month-closes", Closing(database, law, figures, log).step)
+    checker = Worker("ledger-checks", Checking(database, figures, log).step, every_seconds=CHECK_SECONDS)
+
+    async def pending() -> int:
+        async with database.read() as reading:
+            return await closing.unfinished(reading)
+
+    return Service(
+        name=NAME,
+        database=database,
+        router=router(Parts(database, keys, law, figures, closer.wake)),
+        migrations=MIGRATIONS,
+        wiring=wiring(Facts(law, keys, figures)),
+        # The last registration of a person counts, so none may overtake one that waits; slips commute.
+        non_commuting=frozenset({ParticipantRegistered, ParticipantErased}),
+        workers=(closer, checker),
+        key_store=keys,
+        pending_work=pending,
+        rules=RULES,
+    )
+
+
+def wiring(facts: Facts) -> Wiring:
+    """Which handler takes which event."""
+    slips: Handler = facts.slips
+    return {
+        ParticipantRegistered: facts.registered,
+        ParticipantErased: facts.erased,
+        WageSlipReported: slips,
+        WageSlipCorrected: slips,
+        MonthDeclared: facts.declared,
+    }

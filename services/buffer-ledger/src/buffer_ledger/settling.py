@@ -1,0 +1,430 @@
+"""Turning computed months into booked ones: one path for close, late facts, payments and simulations.
+
+`settle` runs the rules over each file, compares with what stands and books only the differences, all files
+together in the same few statements. Nothing here knows why it is called.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import bindparam, insert, update
+
+from buffer_ledger.bookkeeping import (
+    Account,
+    Transaction,
+    buffer,
+    draw,
+    expiry,
+    rebooking,
+    repayment,
+    returned,
+)
+from buffer_ledger.books import Entry, balances, book
+from buffer_ledger.casefiles import CaseFile, ClosedBy, Enrolment, Level, Order, Settled
+from buffer_ledger.policy import Policy, is_exhausted, is_low, low_threshold
+from buffer_ledger.tables import ENROLMENT, PAYMENT_ORDER, SETTLED_MONTH
+from buffer_ledger.timeline import HeldReason, MonthRow, run
+from shared.contracts.events import (
+    BufferDrawn,
+    BufferExhausted,
+    BufferLow,
+    BufferReplenished,
+    EnrolmentEnded,
+    Event,
+    MonthSettled,
+)
+from shared.database import Tx
+from shared.law import Law
+from shared.money import Cents
+from shared.months import Month
+
+NO_ORDERS: Mapping[tuple[str, Month], str] = {}
+
+
+@dataclass(slots=True)
+class Change:
+    """A month that is settled or rebooked, and what that does to the books."""
+
+    enrolment: Enrolment
+    row: MonthRow
+    revision: int
+    previous: Settled | None
+    order_before: Order | None
+    undo: Entry | None = None
+    take: Entry | None = None
+    give_back: Entry | None = None
+    order_id: str | None = None
+    """The payment order made for the new draw."""
+
+    @property
+    def is_first(self) -> bool:
+        return self.previous is None
+
+    @property
+    def draw_before(self) -> Cents:
+        return Cents(0) if self.previous is None else self.previous.row.draw_cents
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What `settle` did: the rows that stand per enrolment, and those that stay held."""
+
+    changes: list[Change] = field(default_factory=list)
+    rows: dict[str, tuple[MonthRow, ...]] = field(default_factory=dict)
+    held: dict[HeldReason, int] = field(default_factory=dict)
+
+    @property
+    def newly_settled(self) -> list[Change]:
+        return [change for change in self.changes if change.is_first]
+
+    @property
+    def rebooked(self) -> list[Change]:
+        return [change for change in self.changes if not change.is_first]
+
+
+async def settle(
+    tx: Tx,
+    files: Sequence[CaseFile],
+    law: Law,
+    closed_by: ClosedBy,
+    *,
+    paid_by: Mapping[tuple[str, Month], str] = NO_ORDERS,
+) -> Outcome:
+    """Settle every month of each file up to `case.until` that is not held, and rebook what differs.
+
+    The caller holds the locks of the enrolments. Paid months come out as they went in. A month that was
+    settled once stays so: facts that would hold it today change neither its state nor its draw. Statements:
+    about ten, however many files and months. `paid_by` names the payment order by which a month's new draw
+    was paid already (by enrolment and month): no order is made for it.
+    """
+    outcome = Outcome()
+    grouped: list[tuple[CaseFile, list[Change]]] = []
+    for number, file in enumerate(files, start=1):
+        if number % 25 == 0:
+            await asyncio.sleep(0)  # a long batch may not keep health checks waiting
+        rows = run(file.case, law)
+        outcome.rows[file.enrolment.enrolment_id] = rows
+        changes = _changes(tx, file, rows, outcome.held)
+        if changes:
+            grouped.append((file, changes))
+            outcome.changes += changes
+    if not grouped:
+        return outcome
+    after = await _book(tx, outcome.changes)
+    await _keep_months(tx, outcome.changes, closed_by)
+    await _keep_orders(tx, outcome.changes, paid_by)
+    await _tell(tx, grouped, after, closed_by)
+    return outcome
+
+
+def released(row: MonthRow) -> MonthRow:
+    """The row as it is booked: whatever would hold it is no longer part of it."""
+    return replace(row, held=(), missing_slips=0, missing_parameters=())
+
+
+def _changes(tx: Tx, file: CaseFile, rows: Sequence[MonthRow], held: dict[HeldReason, int]) -> list[Change]:
+    waits = file.case.parked or not file.case.registered
+    changes = []
+    for row in rows:
+        standing = file.settled.get(row.month)
+        if row.held and (standing is None or waits or "PARAMETER_MISSING" in row.held):
+            if standing is None:
+                held[row.held[0]] = held.get(row.held[0], 0) + 1
+            continue
+        new = released(row)
+        if standing is not None and standing.row == new:
+            continue
+        change = Change(
+            enrolment=file.enrolment,
+            row=new,
+            revision=1 if standing is None else standing.revision + 1,
+            previous=standing,
+            order_before=file.orders.get(row.month),
+        )
+        _plan(tx, change)
+        changes.append(change)
+    return changes
+
+
+def _plan(tx: Tx, change: Change) -> None:
+    """The transactions of a change: the standing draw undone, the new one made, a simulated repayment."""
+    enrolment, row, before = change.enrolment, change.row, change.order_before
+    standing = None
+    if before is not None and change.previous is not None:
+        first = draw(
+            enrolment.fund_id,
+            enrolment.enrolment_id,
+            before.amount_cents,
+            row.month,
+            reason="CORRECTION",
+            evidence=change.previous.row.evidence,
+        )
+        standing = (before.draw_transaction_id, first)
+    for transaction in rebooking(
+        standing,
+        enrolment.fund_id,
+        enrolment.enrolment_id,
+        row.draw_cents,
+        row.month,
+        reason="SHORTFALL" if row.draw_amount == "TOPUP" else "OFFSET",
+        evidence=row.evidence,
+    ):
+        entry = _entry(tx, change, transaction)
+        if transaction.kind == "REVERSAL":
+            change.undo = entry
+        else:
+            change.take = entry
+    paid_back = row.repayment_cents - (change.previous.row.repayment_cents if change.previous else 0)
+    if paid_back > 0:
+        given = repayment(enrolment.fund_id, enrolment.enrolment_id, Cents(paid_back), row.month)
+        change.give_back = _entry(tx, change, given)
+
+
+def _entry(tx: Tx, change: Change, transaction: Transaction) -> Entry:
+    return Entry(
+        transaction_id=tx.new_id(),
+        transaction=transaction,
+        fund_id=change.enrolment.fund_id,
+        enrolment_id=change.enrolment.enrolment_id,
+        policy_version=change.enrolment.policy_version,
+        receipt_revision=change.revision,
+    )
+
+
+async def _book(tx: Tx, changes: Sequence[Change]) -> dict[Account, int]:
+    """Book all changes, what gives back first, then by month. Returns each enrolment's balance after."""
+    undone = [change.undo for change in changes if change.undo is not None]
+    rest = [entry for change in changes for entry in (change.take, change.give_back) if entry is not None]
+    after = await book(tx, [*undone, *rest])
+    untouched = {buffer(change.enrolment.enrolment_id) for change in changes} - after.keys()
+    return {**after, **await balances(tx, untouched)}
+
+
+async def _keep_months(tx: Tx, changes: Sequence[Change], closed_by: ClosedBy) -> None:
+    rows = [
+        {
+            "enrolment_id": change.enrolment.enrolment_id,
+            "month": str(change.row.month),
+            "revision": change.revision,
+            "closed_by": closed_by,
+            "draw_cents": change.row.draw_cents,
+            "rule_cents": change.row.rule_cents,
+            "row": change.row.to_json(),
+            "recorded_at": tx.now,
+        }
+        for change in changes
+    ]
+    await tx.execute(insert(SETTLED_MONTH), rows)
+
+
+_LEAVE_ORDER = (
+    update(PAYMENT_ORDER)
+    .where(PAYMENT_ORDER.c.order_id == bindparam("b_order"), PAYMENT_ORDER.c.state == "OPEN")
+    .values(state="SUPERSEDED", replaced_by=bindparam("b_replaced_by"))
+)
+
+
+async def _keep_orders(tx: Tx, changes: Sequence[Change], paid_by: Mapping[tuple[str, Month], str]) -> None:
+    """Supersede the orders of draws that were undone, then make those of the new draws."""
+    left, made = [], []
+    for change in changes:
+        change.order_id = paid_by.get((change.enrolment.enrolment_id, change.row.month))
+        if change.take is not None and change.order_id is None:
+            change.order_id = tx.new_id()
+            made.append(_order_row(tx, change, change.order_id, change.take))
+        if change.undo is not None and change.order_before is not None:
+            left.append({"b_order": change.order_before.order_id, "b_replaced_by": change.order_id})
+    await tx.execute(_LEAVE_ORDER, left)
+    await tx.execute(insert(PAYMENT_ORDER), made)
+
+
+def _order_row(tx: Tx, change: Change, order_id: str, take: Entry) -> dict[str, Any]:
+    enrolment = change.enrolment
+    return {
+        "order_id": order_id,
+        "enrolment_id": enrolment.enrolment_id,
+        "participant_id": enrolment.participant_id,
+        "municipality": enrolment.municipality,
+        "fund_id": enrolment.fund_id,
+        "scheme_id": enrolment.scheme_id,
+        "month": str(change.row.month),
+        "revision": change.revision,
+        "amount_cents": change.row.draw_cents,
+        "state": "OPEN",
+        "draw_transaction_id": take.transaction_id,
+        "replaced_by": None,
+        "executed_on": None,
+        "recorded_at": tx.now,
+    }
+
+
+# ---- what is told ----------------------------------------------------------------------------------------
+
+
+async def _tell(
+    tx: Tx,
+    grouped: Sequence[tuple[CaseFile, Sequence[Change]]],
+    after: Mapping[Account, int],
+    closed_by: ClosedBy,
+) -> None:
+    """Events per person in the order its messages need: corrections, draws, state of the buffer, and the
+    newly settled month last of all."""
+    levels = []
+    for file, changes in grouped:
+        enrolment, policy = file.enrolment, file.case.policy
+        balance = after[buffer(enrolment.enrolment_id)]
+        level = level_of(balance, enrolment.cap_cents, policy)
+        ordered = sorted(changes, key=lambda change: (change.is_first, change.row.month))
+        for change in ordered[:-1]:
+            tx.emit(*_events_of(change), _settled(change, closed_by))
+        last = ordered[-1]
+        crossing = _crossing(enrolment, last.row.month, level, balance)
+        tx.emit(*_events_of(last), *crossing, _settled(last, closed_by))
+        if level != enrolment.told_level:
+            levels.append({"b_enrolment": enrolment.enrolment_id, "b_level": level})
+    await tx.execute(_SET_LEVEL, levels)
+
+
+_SET_LEVEL = (
+    update(ENROLMENT)
+    .where(ENROLMENT.c.enrolment_id == bindparam("b_enrolment"))
+    .values(told_level=bindparam("b_level"))
+)
+
+
+def level_of(balance_cents: int, cap_cents: int, policy: Policy) -> Level:
+    """The state of a buffer that its owner is told of when it gets worse."""
+    if is_exhausted(balance_cents, policy.min_draw_cents):
+        return "EXHAUSTED"
+    return "LOW" if is_low(balance_cents, cap_cents) else "NORMAL"
+
+
+_WORSE: Mapping[Level, int] = {"NORMAL": 0, "LOW": 1, "EXHAUSTED": 2}
+
+
+def _crossing(enrolment: Enrolment, month: Month, level: Level, balance_cents: int) -> list[Event]:
+    """One event for each threshold the balance fell below since the last time."""
+    told, now = _WORSE[enrolment.told_level], _WORSE[level]
+    events: list[Event] = []
+    if told < 1 <= now:
+        threshold = low_threshold(enrolment.cap_cents)
+        events.append(
+            BufferLow(
+                **_who(enrolment),
+                month=month,
+                balance_cents=Cents(balance_cents),
+                threshold_cents=threshold,
+            )
+        )
+    if told < 2 <= now:
+        events.append(BufferExhausted(**_who(enrolment), month=month))
+    return events
+
+
+def _events_of(change: Change) -> list[Event]:
+    """What a change of a month's draw is to the person: drawn, and replenished where it became less."""
+    row, before = change.row, change.draw_before
+    if row.draw_cents == before:
+        return []
+    events: list[Event] = []
+    shared = {**_who(change.enrolment), "month": row.month, "revision": change.revision}
+    if row.draw_cents < before:
+        amount = Cents(before - row.draw_cents)
+        events.append(BufferReplenished(**shared, amount_cents=amount, balance_cents=row.balance_cents))
+    events.append(
+        BufferDrawn(
+            **shared,
+            draw_cents=row.draw_cents,
+            previous_draw_cents=before,
+            balance_cents=row.balance_cents,
+            payment_order_id=change.order_id,
+        )
+    )
+    return events
+
+
+def _settled(change: Change, closed_by: ClosedBy) -> MonthSettled:
+    row = change.row
+    return MonthSettled(
+        **_who(change.enrolment),
+        month=row.month,
+        revision=change.revision,
+        closed_by=closed_by,
+        wage_cents=row.wage_cents,
+        benefit_paid_cents=row.benefit_paid_cents,
+        other_cash_cents=row.other_cash_cents,
+        cash_cents=row.cash_cents,
+        floor_cents=row.floor_cents,
+        shortfall_cents=row.shortfall_cents,
+        draw_cents=row.draw_cents,
+        previous_draw_cents=None if change.is_first else change.draw_before,
+        balance_cents=row.balance_cents,
+        cash_after_cents=row.cash_after_cents,
+    )
+
+
+def _who(enrolment: Enrolment) -> dict[str, Any]:
+    return {
+        "participant_id": enrolment.participant_id,
+        "municipality": enrolment.municipality,
+        "enrolment_id": enrolment.enrolment_id,
+        "scheme_id": enrolment.scheme_id,
+        "fund_id": enrolment.fund_id,
+    }
+
+
+# ---- the end of an enrolment -----------------------------------------------------------------------------
+
+
+async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]:
+    """End enrolments: what is left goes back to the fund. Returns the cents that came back, by fund.
+
+    Their months stay as settled; later facts book nothing for them.
+    """
+    if not ended:
+        return {}
+    held = await balances(tx, [buffer(enrolment.enrolment_id) for enrolment in ended])
+    came_back: dict[str, int] = {}
+    entries = []
+    for enrolment in ended:
+        rest = held[buffer(enrolment.enrolment_id)]
+        came_back[enrolment.fund_id] = came_back.get(enrolment.fund_id, 0) + rest
+        if rest > 0:
+            entries.append(_return(tx, enrolment, Cents(rest), reason))
+        told = EnrolmentEnded(
+            **_who(enrolment), last_month=enrolment.last_month, returned_cents=Cents(rest), reason=reason
+        )
+        tx.emit(told)
+    await book(tx, entries)
+    left = [{"b_enrolment": enrolment.enrolment_id, "b_reason": reason} for enrolment in ended]
+    await tx.execute(_SET_ENDED, left)
+    return came_back
+
+
+_SET_ENDED = (
+    update(ENROLMENT)
+    .where(ENROLMENT.c.enrolment_id == bindparam("b_enrolment"))
+    .values(state="ENDED", ended_reason=bindparam("b_reason"))
+)
+
+
+def _return(tx: Tx, enrolment: Enrolment, rest_cents: Cents, reason: str) -> Entry:
+    fund_id, enrolment_id = enrolment.fund_id, enrolment.enrolment_id
+    if reason == "EXPIRED":
+        transaction = expiry(fund_id, enrolment_id, rest_cents, enrolment.last_month)
+    else:
+        transaction = returned(fund_id, enrolment_id, rest_cents, enrolment.last_month, reason=reason)
+    return Entry(
+        transaction_id=tx.new_id(),
+        transaction=transaction,
+        fund_id=fund_id,
+        enrolment_id=enrolment_id,
+        policy_version=enrolment.policy_version,
+    )
+
+
+def active(listed: Collection[Enrolment]) -> list[Enrolment]:
+    """The enrolments that are not ended."""
+    return [enrolment for enrolment in listed if enrolment.state == "ACTIVE"]

@@ -1,0 +1,465 @@
+"""The tables of the ledger's database, one class each; rows never leave store.py and books.py.
+
+Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
+scheme_policy, donation and fund_snapshot. Months are text `YYYY-MM`, which sorts as time does; amounts are
+whole cents.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from shared.columns import JsonText, UtcInstant
+from shared.plumbing import service_registry, table
+
+REGISTRY = service_registry()
+METADATA = REGISTRY.metadata
+
+EVERY_MONTH = ""
+"""valid_from of settings that hold for every month; sorts before every month."""
+
+
+class LedgerTable(SQLModel, registry=REGISTRY):
+    """Root of this service's tables: a registry of its own, since three services may share a process."""
+
+
+def _id(*, primary_key: bool = False, foreign_key: str | None = None, index: bool = False) -> Any:
+    target = foreign_key or PydanticUndefined
+    return Field(primary_key=primary_key, index=index, sa_type=String(36), foreign_key=target)
+
+
+def _maybe_id(*, foreign_key: str | None = None, index: bool = False) -> Any:
+    target = foreign_key or PydanticUndefined
+    return Field(default=None, nullable=True, index=index, sa_type=String(36), foreign_key=target)
+
+
+def _code(length: int = 40, *, primary_key: bool = False) -> Any:
+    return Field(primary_key=primary_key, sa_type=String(length))
+
+
+def _cents() -> Any:
+    return Field(sa_type=BigInteger)
+
+
+def _maybe_cents() -> Any:
+    return Field(default=None, nullable=True, sa_type=BigInteger)
+
+
+def _instant() -> Any:
+    return Field(sa_type=UtcInstant)
+
+
+def _maybe_instant() -> Any:
+    return Field(default=None, nullable=True, sa_type=UtcInstant)
+
+
+def _json() -> Any:
+    return Field(sa_type=JsonText)
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+_COUNTS = text("state IN ('OPEN', 'EXECUTED')")
+
+# ---- settings of a municipality --------------------------------------------------------------------------
+
+
+class MunicipalityRow(LedgerTable, table=True):
+    """One municipality. Its row is the lock that settings and closes of that municipality take."""
+
+    __tablename__ = "municipality"
+    municipality: str = _code(4, primary_key=True)
+    recorded_at: datetime = _instant()
+
+
+class MunicipalityRulesRow(LedgerTable, table=True):
+    """The municipality's settings from a month on; those of a month not closed yet may be replaced."""
+
+    __tablename__ = "municipality_rules"
+    municipality: str = Field(primary_key=True, sa_type=String(4), foreign_key="municipality.municipality")
+    valid_from: str = _code(7, primary_key=True)
+    name: str = _code(200)
+    offset_method: str = _code()
+    four_week_method: str = _code()
+    holiday_claim: str = _code()
+    year_end_pay: str = _code()
+    cut_off_day: int
+    late_slip: str = _code()
+    recorded_at: datetime = _instant()
+    __table_args__ = (CheckConstraint("cut_off_day BETWEEN 1 AND 28", name="cut_off_day_in_month"),)
+
+
+class ClosedMonthRow(LedgerTable, table=True):
+    """A month of a municipality that was closed at least once."""
+
+    __tablename__ = "closed_month"
+    municipality: str = Field(primary_key=True, sa_type=String(4), foreign_key="municipality.municipality")
+    month: str = _code(7, primary_key=True)
+    recorded_at: datetime = _instant()
+
+
+# ---- funds and schemes -----------------------------------------------------------------------------------
+
+
+class FundRow(LedgerTable, table=True):
+    """A fund that pays draws."""
+
+    __tablename__ = "fund"
+    fund_id: str = _id(primary_key=True)
+    name: str = _code(200)
+    kind: str = _code()
+    low_threshold_cents: int = _cents()
+    recorded_at: datetime = _instant()
+    __table_args__ = (_one_of("kind", "PRIVATE", "STATUTORY"),)
+
+
+class FundMunicipalityRow(LedgerTable, table=True):
+    """A municipality whose people a fund may pay."""
+
+    __tablename__ = "fund_municipality"
+    fund_id: str = _id(primary_key=True, foreign_key="fund.fund_id")
+    municipality: str = _code(4, primary_key=True)
+    __table_args__ = (Index("fund_municipality_by_municipality", "municipality"),)
+
+
+class DonationRow(LedgerTable, table=True):
+    """Money that came in; append-only."""
+
+    __tablename__ = "donation"
+    donation_id: str = _id(primary_key=True)
+    fund_id: str = _id(foreign_key="fund.fund_id", index=True)
+    amount_cents: int = _cents()
+    value_date: date
+    donor_reference: str | None = Field(default=None, sa_type=String(100))
+    transaction_id: str = _id(foreign_key="ledger_transaction.transaction_id")
+    recorded_at: datetime = _instant()
+    __table_args__ = (CheckConstraint("amount_cents > 0", name="amount_positive"),)
+
+
+class FundSnapshotRow(LedgerTable, table=True):
+    """The figures a fund's own token sees: taken at a close, once ten people changed since the one before."""
+
+    __tablename__ = "fund_snapshot"
+    fund_id: str = _id(primary_key=True, foreign_key="fund.fund_id")
+    taken_at: datetime = Field(primary_key=True, sa_type=UtcInstant)
+    month: str = _code(7)
+    people: int
+    committed_cents: int = _cents()
+    drawn_cents: int = _cents()
+    returned_cents: int = _cents()
+
+
+class SchemeRow(LedgerTable, table=True):
+    """A programme: whose money, for which municipality, under which version of its policy."""
+
+    __tablename__ = "scheme"
+    scheme_id: str = _id(primary_key=True)
+    municipality: str = _code(4)
+    fund_id: str = _id(foreign_key="fund.fund_id", index=True)
+    policy_version: int
+    valid_from: str = _code(7)
+    valid_to: str | None = Field(default=None, sa_type=String(7))
+    recorded_at: datetime = _instant()
+    __table_args__ = (Index("scheme_by_municipality", "municipality", "scheme_id"),)
+
+
+class SchemePolicyRow(LedgerTable, table=True):
+    """A version of a scheme's policy; append-only."""
+
+    __tablename__ = "scheme_policy"
+    scheme_id: str = _id(primary_key=True, foreign_key="scheme.scheme_id")
+    policy_version: int = Field(primary_key=True)
+    policy: Any = _json()
+    recorded_at: datetime = _instant()
+
+
+# ---- people ----------------------------------------------------------------------------------------------
+
+
+class ParticipantRow(LedgerTable, table=True):
+    """A participant as income-intake tells of them, without municipality before; the lock of enrolling."""
+
+    __tablename__ = "participant"
+    participant_id: str = _id(primary_key=True)
+    municipality: str | None = Field(default=None, sa_type=String(4))
+    registered_at: datetime | None = _maybe_instant()
+    erased_at: datetime | None = _maybe_instant()
+
+
+class EmploymentRow(LedgerTable, table=True):
+    """A job that is expected to send slips."""
+
+    __tablename__ = "employment"
+    participant_id: str = _id(primary_key=True, foreign_key="participant.participant_id")
+    employer_key: str = _code(128, primary_key=True)
+    pay_period: str = _code()
+
+
+class SlipRow(LedgerTable, table=True):
+    """The version of a slip that counts: the highest that arrived."""
+
+    __tablename__ = "slip"
+    participant_id: str = _id(primary_key=True)
+    slip_key: str = _code(128, primary_key=True)
+    wage_slip_id: str = _id()
+    version: int
+    employer_key: str = _code(128)
+    source: str = _code()
+    pay_period: str = _code()
+    period_from: date
+    period_to: date
+    pay_date: date
+    parts: Any = _json()
+    tax_credit_applied: bool | None = Field(default=None, nullable=True)
+    recorded_at: datetime = _instant()
+
+
+class ZeroMonthRow(LedgerTable, table=True):
+    """A month declared to be without work."""
+
+    __tablename__ = "zero_month"
+    participant_id: str = _id(primary_key=True)
+    month: str = _code(7, primary_key=True)
+    recorded_at: datetime = _instant()
+
+
+class EnrolmentRow(LedgerTable, table=True):
+    """A person's place in a scheme. Its row is the lock that everything which books for it takes first."""
+
+    __tablename__ = "enrolment"
+    enrolment_id: str = _id(primary_key=True)
+    participant_id: str = _id(index=True)
+    municipality: str = _code(4)
+    scheme_id: str = _id(foreign_key="scheme.scheme_id", index=True)
+    fund_id: str = _id(foreign_key="fund.fund_id")
+    policy_version: int
+    cap_cents: int = _cents()
+    first_month: str = _code(7)
+    last_month: str = _code(7)
+    household: Any = _json()
+    state: str = _code()
+    ended_reason: str | None = Field(default=None, sa_type=String(40))
+    closed_through: str | None = Field(default=None, sa_type=String(7))
+    """The last month a close has gone through for this enrolment; later months are provisional."""
+    told_level: str = _code()
+    """What was last told of the balance: NORMAL, LOW or EXHAUSTED, so that each crossing is told once."""
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        _one_of("state", "ACTIVE", "ENDED"),
+        CheckConstraint("first_month <= last_month", name="months_in_order"),
+        Index("enrolment_by_municipality", "municipality", "enrolment_id"),
+    )
+
+
+class PayeeRow(LedgerTable, table=True):
+    """The account draws are paid to, sealed with the person's key; deleted when the person is erased."""
+
+    __tablename__ = "payee"
+    enrolment_id: str = _id(primary_key=True, foreign_key="enrolment.enrolment_id")
+    participant_id: str = _id(index=True)
+    kind: str = _code()
+    sealed: bytes = Field(sa_type=LargeBinary)
+    recorded_at: datetime = _instant()
+
+
+# ---- months ----------------------------------------------------------------------------------------------
+
+
+class SettledMonthRow(LedgerTable, table=True):
+    """What was settled for a month, each revision a row of its own; append-only. The highest one counts."""
+
+    __tablename__ = "settled_month"
+    enrolment_id: str = _id(primary_key=True, foreign_key="enrolment.enrolment_id")
+    month: str = _code(7, primary_key=True)
+    revision: int = Field(primary_key=True)
+    closed_by: str = _code()
+    draw_cents: int = _cents()
+    rule_cents: int = _cents()
+    """What the policy asks for before cap, maximum and smallest draw: a month's draw is never above it."""
+    row: str = Field(sa_type=Text)
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        _one_of("closed_by", "CLOSE", "LATE_FACT"),
+        CheckConstraint("draw_cents >= 0", name="draw_not_negative"),
+        CheckConstraint("draw_cents <= rule_cents", name="draw_within_rule"),
+        CheckConstraint("revision >= 1", name="revision_counts_from_one"),
+    )
+
+
+class MonthCloseRow(LedgerTable, table=True):
+    """One call to close a month, and how far the work is."""
+
+    __tablename__ = "month_close"
+    close_id: str = _id(primary_key=True)
+    municipality: str = _code(4)
+    month: str = _code(7)
+    state: str = _code()
+    after_enrolment: str = _code(36)
+    """The last enrolment done; the work goes on behind it after a crash."""
+    settled: int
+    held: int
+    missing: int
+    newly_settled: int
+    rebooked: int
+    detail: str | None = Field(default=None, sa_type=String(200))
+    requested_by: str = _code(200)
+    requested_at: datetime = _instant()
+    finished_at: datetime | None = _maybe_instant()
+    __table_args__ = (
+        _one_of("state", "RUNNING", "DONE", "FAILED"),
+        Index("month_close_by_state", "state", "close_id"),
+        Index("month_close_by_municipality", "municipality", "close_id"),
+    )
+
+
+class PaymentOrderRow(LedgerTable, table=True):
+    """What is to be paid for a month's draw. Only a report of execution makes it paid."""
+
+    __tablename__ = "payment_order"
+    order_id: str = _id(primary_key=True)
+    enrolment_id: str = _id(foreign_key="enrolment.enrolment_id", index=True)
+    participant_id: str = _id()
+    municipality: str = _code(4)
+    fund_id: str = _id(foreign_key="fund.fund_id")
+    scheme_id: str = _id()
+    month: str = _code(7)
+    revision: int
+    amount_cents: int = _cents()
+    state: str = _code()
+    draw_transaction_id: str = _id(foreign_key="ledger_transaction.transaction_id")
+    replaced_by: str | None = _maybe_id()
+    executed_on: date | None = Field(default=None, nullable=True)
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        _one_of("state", "OPEN", "EXECUTED", "SUPERSEDED", "CANCELLED"),
+        CheckConstraint("amount_cents > 0", name="amount_positive"),
+        CheckConstraint("(state = 'EXECUTED') = (executed_on IS NOT NULL)", name="executed_has_date"),
+        Index("payment_order_by_municipality", "municipality", "order_id"),
+        Index(
+            "payment_order_one_counts",
+            "enrolment_id",
+            "month",
+            unique=True,
+            sqlite_where=_COUNTS,
+            postgresql_where=_COUNTS,
+        ),
+    )
+
+
+# ---- the books -------------------------------------------------------------------------------------------
+
+
+class AccountRow(LedgerTable, table=True):
+    """An account. A fund's free capital and a person's buffer carry a balance with floor and cap; the others
+    are counters: no balance, no row to lock, summed from their transfers."""
+
+    __tablename__ = "account"
+    account: str = _code(80, primary_key=True)
+    kind: str = _code()
+    fund_id: str = _id(foreign_key="fund.fund_id", index=True)
+    enrolment_id: str | None = _maybe_id(foreign_key="enrolment.enrolment_id")
+    balance_cents: int | None = _maybe_cents()
+    pending_cents: int | None = _maybe_cents()
+    floor_cents: int | None = _maybe_cents()
+    cap_cents: int | None = _maybe_cents()
+    version: int | None = Field(default=None, nullable=True)
+    __table_args__ = (
+        _one_of("kind", "bank", "fund-free", "buffer", "payable"),
+        CheckConstraint(
+            "(kind IN ('fund-free', 'buffer')) = (balance_cents IS NOT NULL AND pending_cents IS NOT NULL"
+            " AND floor_cents IS NOT NULL AND version IS NOT NULL)",
+            name="balance_where_it_belongs",
+        ),
+        CheckConstraint("pending_cents >= 0", name="pending_not_negative"),
+        CheckConstraint("balance_cents - pending_cents >= floor_cents", name="balance_above_floor"),
+        CheckConstraint("cap_cents IS NULL OR balance_cents <= cap_cents", name="balance_within_cap"),
+        CheckConstraint("(kind = 'buffer') = (cap_cents IS NOT NULL)", name="buffer_has_cap"),
+    )
+
+
+class LedgerTransactionRow(LedgerTable, table=True):
+    """Transfers that belong together and why they were booked; append-only."""
+
+    __tablename__ = "ledger_transaction"
+    transaction_id: str = _id(primary_key=True)
+    chart_version: int
+    kind: str = _code()
+    reason: str = _code()
+    fund_id: str = _id(foreign_key="fund.fund_id")
+    enrolment_id: str | None = _maybe_id(foreign_key="enrolment.enrolment_id", index=True)
+    effective_month: str | None = Field(default=None, sa_type=String(7))
+    policy_version: int | None = Field(default=None, nullable=True)
+    evidence: Any = _json()
+    receipt_revision: int | None = Field(default=None, nullable=True)
+    """The revision of the settled month whose row holds the parameter receipt."""
+    reverses: str | None = _maybe_id(foreign_key="ledger_transaction.transaction_id")
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        UniqueConstraint("reverses", name="reversed_once"),
+        CheckConstraint("(kind = 'REVERSAL') = (reverses IS NOT NULL)", name="only_reversals_reverse"),
+        CheckConstraint(
+            "kind <> 'DRAW' OR (enrolment_id IS NOT NULL AND effective_month IS NOT NULL"
+            " AND receipt_revision IS NOT NULL)",
+            name="draw_has_cause",
+        ),
+        Index("ledger_transaction_by_fund", "fund_id", "kind"),
+    )
+
+
+class TransferRow(LedgerTable, table=True):
+    """One amount from a debit account to a credit account: balanced by construction; append-only."""
+
+    __tablename__ = "transfer"
+    transaction_id: str = _id(primary_key=True, foreign_key="ledger_transaction.transaction_id")
+    position: int = Field(primary_key=True)
+    debit: str = Field(sa_type=String(80), foreign_key="account.account")
+    credit: str = Field(sa_type=String(80), foreign_key="account.account")
+    amount_cents: int = _cents()
+    debit_version: int | None = Field(default=None, nullable=True)
+    debit_balance_after: int | None = _maybe_cents()
+    credit_version: int | None = Field(default=None, nullable=True)
+    credit_balance_after: int | None = _maybe_cents()
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount_positive"),
+        CheckConstraint("debit <> credit", name="two_accounts"),
+        UniqueConstraint("debit", "debit_version", name="debit_version_once"),
+        UniqueConstraint("credit", "credit_version", name="credit_version_once"),
+    )
+
+
+MUNICIPALITY = table(MunicipalityRow)
+MUNICIPALITY_RULES = table(MunicipalityRulesRow)
+CLOSED_MONTH = table(ClosedMonthRow)
+FUND = table(FundRow)
+FUND_MUNICIPALITY = table(FundMunicipalityRow)
+DONATION = table(DonationRow)
+FUND_SNAPSHOT = table(FundSnapshotRow)
+SCHEME = table(SchemeRow)
+SCHEME_POLICY = table(SchemePolicyRow)
+PARTICIPANT = table(ParticipantRow)
+EMPLOYMENT = table(EmploymentRow)
+SLIP = table(SlipRow)
+ZERO_MONTH = table(ZeroMonthRow)
+ENROLMENT = table(EnrolmentRow)
+PAYEE = table(PayeeRow)
+SETTLED_MONTH = table(SettledMonthRow)
+MONTH_CLOSE = table(MonthCloseRow)
+PAYMENT_ORDER = table(PaymentOrderRow)
+ACCOUNT = table(AccountRow)
+LEDGER_TRANSACTION = table(LedgerTransactionRow)
+TRANSFER = table(TransferRow)
+
+APPEND_ONLY = (
+    "ledger_transaction",
+    "transfer",
+    "settled_month",
+    "scheme_policy",
+    "donation",
+    "fund_snapshot",
+)

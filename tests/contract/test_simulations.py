@@ -1,0 +1,200 @@
+"""The worked months of `buffer_cases.yaml`, to the cent through POST /v1/simulations."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+from sqlalchemy import func, select
+
+from buffer_ledger.tables import METADATA
+from shared.plumbing import MUTABLE
+from shared.settings import Settings
+from tests.integration.ledger.ledger_office import LedgerOffice, started, stop
+
+WORKED: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parent / "buffer_cases.yaml").read_text(encoding="utf-8")
+)
+MEMBERS = {
+    "month": "month",
+    "wage": "wageCents",
+    "counted": "countedCents",
+    "paid": "benefitPaidCents",
+    "reserve": "holidayReserveCents",
+    "cash": "cashCents",
+    "shortfall": "shortfallCents",
+    "draw": "drawCents",
+    "repayment": "repaymentCents",
+    "balance": "balanceCents",
+    "cash after": "cashAfterCents",
+}
+
+
+@pytest_asyncio.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[LedgerOffice]:
+    made = await started(Settings(data_dir=tmp_path))
+    yield made
+    await stop(made)
+
+
+@pytest.fixture
+def office(ledger: LedgerOffice) -> httpx.AsyncClient:
+    return ledger.client()
+
+
+@pytest.mark.parametrize("row", WORKED["single months"]["rows"], ids=lambda row: f"{row[0]} share {row[1]}")
+async def test_a_single_month_is_simulated_to_the_cent(row: list[Any], office: httpx.AsyncClient) -> None:
+    wage, share, maximum, counted, benefit, paid, reserve = row
+    exemption = {"share": share} if maximum is None else {"share": share, "capCents": maximum}
+
+    answer = await _simulated(office, wages=[{"month": "2026-01", "netCents": wage}], exemption=exemption)
+
+    (month,) = answer["months"]
+    assert (month["countedCents"], month["benefitPaidCents"], month["holidayReserveCents"]) == (
+        counted,
+        paid,
+        reserve,
+    )
+    assert month["benefitPaidCents"] + month["holidayReserveCents"] == benefit
+
+
+@pytest.mark.parametrize("timeline", WORKED["timelines"], ids=lambda timeline: str(timeline["name"]))
+async def test_a_timeline_is_simulated_to_the_cent(
+    timeline: dict[str, Any], office: httpx.AsyncClient
+) -> None:
+    rows, spared, pinned = timeline["rows"], timeline.get("not counted"), timeline["norm of"]
+    policy: dict[str, Any] = {"drawAmount": timeline["draw"], "capCents": timeline["cap"]}
+    if timeline["revolving"]:
+        policy["replenish"] = "REVOLVE_FROM_SURPLUS"
+    members: dict[str, Any] = {}
+    if spared is not None:
+        members["exemption"] = {"share": str(spared["share"]), "capCents": spared["maximum"]}
+
+    answer = await _simulated(
+        office,
+        municipality={"offsetMethod": timeline["method"]},
+        household={"kind": timeline["household"]},
+        policy=policy,
+        normMonth=None if pinned == "each month" else pinned,
+        firstMonth=rows[0][0],
+        wages=[{"month": row[0], "netCents": row[1]} for row in rows],
+        **members,
+    )
+
+    months = answer["months"]
+    assert [[month[MEMBERS[column]] for column in WORKED["columns"]] for month in months] == rows
+    assert answer["drawnCents"] == sum(month["drawCents"] for month in months)
+    assert answer["balanceCents"] == months[-1]["balanceCents"]
+    assert answer["monthsBelowFloorBefore"] == sum(month["shortfallCents"] > 0 for month in months)
+    assert answer["monthsBelowFloorAfter"] == sum(
+        month["cashAfterCents"] < month["floorCents"] for month in months
+    )
+
+
+async def test_a_simulation_leaves_no_row_in_any_table(
+    ledger: LedgerOffice, office: httpx.AsyncClient
+) -> None:
+    await _simulated(office, wages=[{"month": "2026-01", "netCents": 70_000}])
+
+    async with ledger.service.database.read() as reading:
+        for table in METADATA.sorted_tables:
+            if table.name not in MUTABLE:
+                assert await reading.scalar(select(func.count()).select_from(table)) == 0, table.name
+    assert await ledger.told() == []
+
+
+async def test_a_slip_is_simulated_like_the_wage_of_its_month(office: httpx.AsyncClient) -> None:
+    by_month = await _simulated(office, wages=[{"month": "2026-01", "netCents": 60_000}])
+    by_slip = await _simulated(
+        office,
+        wages=[
+            {
+                "employerName": "Zorg",
+                "periodFrom": "2026-01-01",
+                "periodTo": "2026-01-31",
+                "netCents": 60_000,
+            }
+        ],
+    )
+    assert by_slip["months"] == by_month["months"]
+
+
+async def test_a_month_without_a_parameter_of_the_law_is_refused_by_name(office: httpx.AsyncClient) -> None:
+    answer = await office.post(
+        "/simulations", json=_body(firstMonth="2021-05", wages=[{"month": "2021-05", "netCents": 100}])
+    )
+    assert answer.status_code == 400
+    assert {fault["rule"] for fault in answer.json()["errors"]} == {"L008"}
+    assert "norm_alleenstaande" in answer.text
+
+
+NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
+    ("/municipality/offsetMethod", {"municipality": {"offsetMethod": "EST"}}),
+    ("/municipality/fourWeekMethod", {"municipality": {"offsetMethod": "M1", "fourWeekMethod": "DAY20"}}),
+    ("/municipality/holidayClaim", {"municipality": {"offsetMethod": "M1", "holidayClaim": "WHEN_PAID"}}),
+    ("/municipality/lateSlip", {"municipality": {"offsetMethod": "M1", "lateSlip": "ESTIMATE"}}),
+    ("/household/ageBand", {"household": {"kind": "SINGLE", "ageBand": "AOW"}}),
+    ("/household/adultsSharingCosts", {"household": {"kind": "SINGLE", "adultsSharingCosts": 3}}),
+    ("/policy/drawAmount", {"policy": {"drawAmount": "EXCESS", "capCents": 1}}),
+    ("/policy/floor", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "floor": {"pct": "1.10"}}}),
+    ("/policy/approval", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "approval": "FOUR_EYES"}}),
+    (
+        "/policy/replenish",
+        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "replenish": {"monthlyCents": 5}}},
+    ),
+    ("/policy/trigger/0", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "trigger": ["CLAIM"]}}),
+    ("/wages/0/lines", {"wages": [{"month": "2026-01", "lines": []}]}),
+    (
+        "/wages/0/periodTo",
+        {"wages": [{"periodFrom": "2026-01-05", "periodTo": "2026-02-01", "netCents": 1}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("pointer", "members"), NOT_BUILT, ids=[pointer for pointer, _ in NOT_BUILT])
+async def test_a_value_that_is_not_built_is_refused_by_name(
+    pointer: str, members: dict[str, Any], office: httpx.AsyncClient
+) -> None:
+    answer = await office.post("/simulations", json=_body(**members))
+    assert answer.status_code == 400, answer.text
+    assert ("N001", pointer) in {(fault["rule"], fault["pointer"]) for fault in answer.json()["errors"]}
+
+
+async def test_all_faults_come_at_once_of_shape_and_between_members(office: httpx.AsyncClient) -> None:
+    body = _body(
+        policy={"drawAmount": "FIXED", "capCents": 12.5},
+        exemption={"share": 0.15},
+        wages=[{"month": "2025-12", "netCents": 1}, {"month": "2026-01"}],
+        unknown=1,
+    )
+    answer = await office.post("/simulations", json=body)
+    found = {(fault["rule"], fault["pointer"]) for fault in answer.json()["errors"]}
+    assert {
+        ("N001", "/policy/drawAmount"),
+        ("G003", "/policy/capCents"),
+        ("G002", "/unknown"),
+        ("G001", "/wages/1/netCents"),
+    } <= found
+    assert any(pointer == "/exemption/share" for _, pointer in found)
+
+
+def _body(**members: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "municipality": {"offsetMethod": "M0"},
+        "household": {"kind": "SINGLE"},
+        "policy": {"drawAmount": "TOPUP", "capCents": 100_000},
+        "firstMonth": "2026-01",
+        "wages": [],
+        **members,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+async def _simulated(office: httpx.AsyncClient, **members: Any) -> dict[str, Any]:
+    answer = await office.post("/simulations", json=_body(**members))
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found

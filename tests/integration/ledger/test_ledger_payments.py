@@ -1,0 +1,139 @@
+"""Payment orders: only a report of execution pays, a paid month stays, money that moved is never denied."""
+
+from typing import Any
+
+from shared.contracts.events import BufferDrawn
+from tests.integration.ledger.ledger_office import LedgerOffice, Scheme, slip
+
+
+async def test_executing_twice_on_one_day_is_the_same_answer_and_another_day_a_conflict(
+    ledger: LedgerOffice,
+) -> None:
+    await _drawn(ledger)
+    (order,) = await ledger.orders()
+    first = await _execute(ledger, order, "2026-03-05")
+    assert (first["state"], first["executedOn"]) == ("EXECUTED", "2026-03-05")
+    assert await _execute(ledger, order, "2026-03-05") == first
+    await ledger.call(
+        "POST", f"/payment-orders/{order['orderId']}/_executed", {"executedOn": "2026-03-06"}, expect=409
+    )
+    await ledger.must_be_sound()
+
+
+async def test_a_paid_month_stays_and_later_months_go_on_from_it(ledger: LedgerOffice) -> None:
+    _, person, enrolment = await _drawn(ledger)
+    (order,) = await ledger.orders()
+    await _execute(ledger, order, "2026-03-05")
+    paid = (await ledger.settled(enrolment))[1]
+    await ledger.hear(slip(person, "2026-02", 60_000, version=2), slip(person, "2026-01", 10_000, version=2))
+    assert (await ledger.settled(enrolment))[1] == paid
+    assert (await ledger.orders(month="2026-02")) == [
+        await ledger.call("GET", f"/payment-orders/{order['orderId']}")
+    ]
+    await ledger.close("2026-03")
+    march = (await ledger.settled(enrolment))[2]
+    assert (march["attributedWageCents"], march["balanceCents"]) == (
+        60_000,
+        100_000 - 46_820 - march["drawCents"],
+    )
+    await ledger.must_be_sound()
+
+
+async def test_an_order_paid_after_it_was_superseded_fixes_its_month_and_cancels_its_replacement(
+    ledger: LedgerOffice,
+) -> None:
+    _, person, enrolment = await _drawn(ledger)
+    (old,) = await ledger.orders()
+    await ledger.hear(slip(person, "2026-02", 30_000, version=2))
+    (new,) = await ledger.orders(state="OPEN")
+    assert (new["amountCents"], (await ledger.settled(enrolment))[1]["drawCents"]) == (41_820, 41_820)
+    await _execute(ledger, old, "2026-03-05")
+    states = {order["orderId"]: order["state"] for order in await ledger.orders()}
+    assert states == {old["orderId"]: "EXECUTED", new["orderId"]: "CANCELLED"}
+    month = (await ledger.settled(enrolment))[1]
+    assert (month["drawCents"], month["revision"]) == (46_820, 3)
+    assert (await ledger.told(BufferDrawn))[-1].payment_order_id == old["orderId"]
+    await ledger.must_be_sound()
+    answer = await ledger.call(
+        "POST", f"/payment-orders/{new['orderId']}/_executed", {"executedOn": "2026-03-05"}, expect=409
+    )
+    assert old["orderId"] in answer["detail"]
+
+
+async def test_an_order_paid_after_its_draw_became_nil_is_booked_again(ledger: LedgerOffice) -> None:
+    _, person, enrolment = await _drawn(ledger)
+    (old,) = await ledger.orders()
+    await ledger.hear(slip(person, "2026-02", 90_000, version=2))
+    assert (await ledger.settled(enrolment))[1]["drawCents"] == 0
+    await _execute(ledger, old, "2026-03-05")
+    assert (await ledger.settled(enrolment))[1]["drawCents"] == 46_820
+    await ledger.must_be_sound()
+
+
+async def test_an_order_paid_after_the_same_amount_was_ordered_again_takes_that_draw(
+    ledger: LedgerOffice,
+) -> None:
+    _, person, enrolment = await _drawn(ledger)
+    (old,) = await ledger.orders()
+    await ledger.hear(slip(person, "2026-02", 30_000, version=2))
+    await ledger.hear(slip(person, "2026-02", 25_000, version=3))
+    await _execute(ledger, old, "2026-03-05")
+    assert await ledger.orders(state="OPEN") == []
+    assert (await ledger.settled(enrolment))[1]["drawCents"] == 46_820
+    await ledger.must_be_sound()
+
+
+async def test_more_than_the_cap_cannot_be_reported_as_paid(ledger: LedgerOffice) -> None:
+    """February is superseded by nil, so the whole cap goes to April; then both would be paid."""
+    scheme = await ledger.scheme(policy={"drawAmount": "TOPUP", "capCents": 60_000})
+    person, _ = await ledger.enrolled(scheme)
+    for month, net in (("2026-01", 70_000), ("2026-02", 25_000), ("2026-03", 90_000), ("2026-04", 10_000)):
+        await ledger.hear(slip(person, month, net))
+        await ledger.close(month)
+    (february,) = await ledger.orders(month="2026-02")
+    await ledger.hear(slip(person, "2026-02", 90_000, version=2))
+    (april,) = await ledger.orders(month="2026-04", state="OPEN")
+    assert april["amountCents"] == 60_000
+    await _execute(ledger, april, "2026-05-05")
+    refused = await ledger.call(
+        "POST", f"/payment-orders/{february['orderId']}/_executed", {"executedOn": "2026-05-05"}, expect=409
+    )
+    assert "cap" in refused["detail"]
+    await ledger.must_be_sound()
+
+
+async def test_orders_are_listed_page_by_page_and_by_state_and_month(ledger: LedgerOffice) -> None:
+    scheme = await ledger.scheme()
+    people = [(await ledger.enrolled(scheme))[0] for _ in range(5)]
+    await ledger.hear(*(slip(person, "2026-01", 70_000) for person in people))
+    await ledger.hear(*(slip(person, "2026-02", 25_000) for person in people))
+    await ledger.close("2026-01")
+    await ledger.close("2026-02")
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await ledger.call("GET", "/payment-orders", params={"limit": "2", "cursor": cursor})
+        seen += [order["orderId"] for order in page["items"]]
+        if "nextCursor" not in page:
+            break
+        cursor = page["nextCursor"]
+    assert len(set(seen)) == len(seen) == 5
+    assert await ledger.orders(month="2026-01") == []
+    assert len(await ledger.orders(month="2026-02", state="OPEN")) == 5
+
+
+async def _execute(ledger: LedgerOffice, order: dict[str, Any], day: str) -> dict[str, Any]:
+    answer: dict[str, Any] = await ledger.call(
+        "POST", f"/payment-orders/{order['orderId']}/_executed", {"executedOn": day}
+    )
+    return answer
+
+
+async def _drawn(ledger: LedgerOffice) -> tuple[Scheme, str, str]:
+    """A person with an open order of 468.20 for February."""
+    scheme = await ledger.scheme()
+    person, enrolment = await ledger.enrolled(scheme)
+    await ledger.hear(slip(person, "2026-01", 70_000), slip(person, "2026-02", 25_000))
+    await ledger.close("2026-01")
+    await ledger.close("2026-02")
+    return scheme, person, enrolment
