@@ -1,0 +1,314 @@
+"""The ways out of the building: e-mail over SMTP, and a letter as a file to print. One port, two channels.
+
+A channel gets parcels and reports one outcome for each; it knows no database and plans no retries. Every
+parcel may come again after a crash: an e-mail then has the same Message-ID, a letter the same file.
+"""
+
+import asyncio
+import os
+import re
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Literal, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiosmtplib
+
+from notifier.wording import Sender, Wording
+
+EVIDENCE_TEXT_MAX: Final = 300
+CONNECTIONS_MAX: Final = 4
+ANSWER_SECONDS: Final = 30.0
+FAILURES_IN_A_ROW_MAX: Final = 2
+"""Lost or silent connections after which a lane stops: the rest of the batch is tried later."""
+
+
+class Result(StrEnum):
+    """How an attempt ended: handed over, refused for good, or to be tried again."""
+
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"
+    LATER = "LATER"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One attempt's end; `text` is what the other side said, without any address in it."""
+
+    result: Result
+    code: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message ready to go; e-mail uses `email` and `wording`, a letter uses `page`."""
+
+    delivery_id: str
+    message_id: str
+    sender: Sender
+    wording: Wording
+    composed_at: datetime
+    email: str = ""
+    page: str = ""
+
+
+Report = Callable[[Parcel, Outcome], Awaitable[None]]
+
+
+class Channel(Protocol):
+    """Hands parcels over and reports an outcome for each of them exactly once, in any order."""
+
+    async def deliver(self, parcels: Sequence[Parcel], report: Report) -> None: ...
+
+
+# ---- e-mail ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in. `tls` is IMPLICIT (smtps), STARTTLS (required) or NONE."""
+
+    host: str
+    port: int
+    tls: Literal["IMPLICIT", "STARTTLS", "NONE"]
+    username: str | None = None
+    password: str | None = None
+
+
+def mail_server(url: str) -> MailServer:
+    """Read `smtp://[user:password@]host[:port][?starttls=required|never]` or `smtps://`; raises ValueError.
+
+    STARTTLS is required unless the host is this machine (loopback) or the url says `starttls=never`.
+    """
+    parts = urlsplit(url)
+    options = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+    wish = options.pop("starttls", [None])[-1]
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or options:
+        raise ValueError("a mail server is written as smtp://[user:password@]host:port or smtps://...")
+    if wish not in {None, "required", "never"} or (wish and parts.scheme == "smtps"):
+        raise ValueError("starttls is `required` or `never`, and belongs to smtp:// only")
+    tls: Literal["IMPLICIT", "STARTTLS", "NONE"] = "STARTTLS"
+    if parts.scheme == "smtps":
+        tls = "IMPLICIT"
+    elif wish == "never" or (wish is None and _is_loopback(parts.hostname)):
+        tls = "NONE"
+    return MailServer(
+        host=parts.hostname,
+        port=parts.port or {"IMPLICIT": 465, "STARTTLS": 587, "NONE": 25}[tls],
+        tls=tls,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
+def message_header_id(message_id: str, mail_from: str) -> str:
+    """The Message-ID of a message: the same at every attempt, so that a repeat is recognisable."""
+    return f"<{message_id}@{mail_from.rpartition('@')[2]}>"
+
+
+def email_of(parcel: Parcel, mail_from: str) -> EmailMessage:
+    """The e-mail as it is sent: plain text in UTF-8, From the sender by name, never from a municipality."""
+    message = EmailMessage(policy=SMTP_POLICY)
+    message["From"] = Address(display_name=parcel.sender.name, addr_spec=mail_from)
+    message["To"] = Address(addr_spec=parcel.email)
+    if parcel.sender.email:
+        message["Reply-To"] = Address(addr_spec=parcel.sender.email)
+    message["Subject"] = parcel.wording.subject
+    message["Date"] = format_datetime(parcel.composed_at)
+    message["Message-ID"] = message_header_id(parcel.message_id, mail_from)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(parcel.wording.text, charset="utf-8", cte="quoted-printable")
+    return message
+
+
+class EmailChannel:
+    """E-mail over a few SMTP connections at once, each used for many messages and opened for one batch."""
+
+    def __init__(
+        self,
+        server: MailServer,
+        mail_from: str,
+        *,
+        connections: int = CONNECTIONS_MAX,
+        answer_seconds: float = ANSWER_SECONDS,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._server = server
+        self._mail_from = mail_from
+        self._connections = connections
+        self._answer_seconds = answer_seconds
+        self._tls_context = tls_context
+
+    async def deliver(self, parcels: Sequence[Parcel], report: Report) -> None:
+        """Hand over every parcel; those that no connection could take are reported as LATER."""
+        queue = deque(parcels)
+        lanes = min(self._connections, len(queue))
+        reasons = await asyncio.gather(*(self._lane(queue, report) for _ in range(lanes)))
+        reason = next((text for text in reasons if text), "the mail server took no more connections")
+        while queue:
+            await report(queue.popleft(), Outcome(Result.LATER, None, reason))
+
+    async def _lane(self, queue: deque[Parcel], report: Report) -> str:
+        """Work through the shared queue on one connection; returns why it stopped early, or nothing."""
+        client: aiosmtplib.SMTP | None = None
+        failures = 0
+        try:
+            while queue and failures < FAILURES_IN_A_ROW_MAX:
+                if client is None or not client.is_connected:
+                    client, reason = await self._connected()
+                    if client is None:
+                        return reason
+                    if not queue:
+                        break
+                parcel = queue.popleft()
+                outcome, usable = await self._hand_over(client, parcel)
+                await report(parcel, outcome)
+                failures = 0 if usable else failures + 1
+                if not usable:
+                    client.close()
+            return "the mail server stopped answering" if queue else ""
+        finally:
+            if client is not None:
+                await self._leave(client)
+
+    async def _connected(self) -> tuple[aiosmtplib.SMTP | None, str]:
+        client = aiosmtplib.SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            username=self._server.username,
+            password=self._server.password,
+            use_tls=self._server.tls == "IMPLICIT",
+            start_tls=self._server.tls == "STARTTLS",
+            tls_context=self._tls_context,
+            timeout=self._answer_seconds,
+            local_hostname=self._mail_from.rpartition("@")[2],
+        )
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await client.connect()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            # A fault of the server as a whole says nothing about one resident's address: always later.
+            client.close()
+            return None, f"no connection to the mail server ({type(error).__name__})"
+        return client, ""
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, parcel: Parcel) -> tuple[Outcome, bool]:
+        """One message on an open connection; also whether the connection can be used again."""
+        try:
+            content = email_of(parcel, self._mail_from).as_bytes()
+        except Exception:
+            # The library raises all sorts for text it cannot write; trying again cannot help, a letter can.
+            return Outcome(Result.REFUSED, None, "the message cannot be written as an e-mail"), True
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await client.mail(self._mail_from)
+                await client.rcpt(parcel.email)
+                answer = await client.data(content)
+            return Outcome(
+                Result.ACCEPTED, answer.code, without_addresses(answer.message, parcel.email)
+            ), True
+        except aiosmtplib.SMTPResponseException as error:
+            result = Result.REFUSED if 500 <= error.code < 600 else Result.LATER
+            outcome = Outcome(result, error.code, without_addresses(error.message, parcel.email))
+            return outcome, await self._reset(client, error.code)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            # Lost after the last byte it may have been accepted: the repeat has the same Message-ID.
+            return Outcome(Result.LATER, None, f"connection lost ({type(error).__name__})"), False
+
+    async def _reset(self, client: aiosmtplib.SMTP, code: int) -> bool:
+        if code == 421 or not client.is_connected:
+            return False
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await client.rset()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError):
+            return False
+        return True
+
+    async def _leave(self, client: aiosmtplib.SMTP) -> None:
+        transport = client.transport
+        try:
+            if client.is_connected:
+                async with asyncio.timeout(min(5.0, self._answer_seconds)):
+                    await client.quit()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError):
+            pass
+        finally:
+            client.close()
+            # The goodbye was said inside TLS: its closing handshake, which servers skip, is not waited for.
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+                await asyncio.sleep(0)
+
+
+_ADDRESS: Final = re.compile(r"[^\s<>\"'(),:;]+@[^\s<>\"'(),:;]+")
+
+
+def without_addresses(text: str, address: str) -> str:
+    """What a server said, on one line, without e-mail addresses or the name before the resident's @."""
+    flat = " ".join(text.split())
+    local = address.partition("@")[0]
+    flat = _ADDRESS.sub("<address>", re.sub(re.escape(address), "<address>", flat, flags=re.IGNORECASE))
+    if local:
+        flat = re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "<address>", flat, flags=re.IGNORECASE)
+    return "".join(character for character in flat if character.isprintable())[:EVIDENCE_TEXT_MAX]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# ---- letters ---------------------------------------------------------------------------------------------
+
+
+class LetterChannel:
+    """A letter is a text file named after its message alone, whole or absent, readable by its owner only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def deliver(self, parcels: Sequence[Parcel], report: Report) -> None:
+        """Write each letter; a full or missing disk is reported as LATER."""
+        for parcel in parcels:
+            try:
+                await asyncio.to_thread(write_letter, self._folder, parcel.message_id, parcel.page)
+            except OSError as error:
+                reason = f"the letter could not be written ({type(error).__name__})"
+                await report(parcel, Outcome(Result.LATER, None, reason))
+            else:
+                await report(parcel, Outcome(Result.ACCEPTED, None, "letter file written"))
+
+
+def write_letter(folder: Path, message_id: str, page: str) -> Path:
+    """Write `<messageId>.txt` so that it survives a power cut; an earlier copy of it is replaced."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = folder / f"{message_id}.txt"
+    beside = folder / f".{message_id}.part"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        file.write(page)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(target)
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    return target

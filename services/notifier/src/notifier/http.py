@@ -1,0 +1,205 @@
+"""The notifier's routes: who may call them, what they read and write; notifications.py does the work."""
+
+from datetime import UTC
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request, Response
+from sqlalchemy import Row
+
+from notifier import store
+from notifier.contacts import Contact
+from notifier.forms import (
+    ContactView,
+    DeliveryView,
+    EvidenceView,
+    HouseholdForm,
+    HouseholdView,
+    MessagePage,
+    MessageView,
+    SenderForm,
+    SenderView,
+)
+from notifier.notifications import CONTACT, FORGOTTEN, WORDING, Notifications
+from notifier.wording import MessageKind, Wording
+from shared import access_log
+from shared.api import ServiceRouter
+from shared.commands import Answer, command
+from shared.database import Database, Tx
+from shared.errors import Fault, Invalid, NotFound
+from shared.months import amsterdam_date
+from shared.personal_keys import KeyStore, Sealed
+from shared.requests import InvalidParameters
+from shared.tokens import Caller, Role, allow
+
+UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+PAGE_MAX = 100
+PURPOSE = "MESSAGES"
+
+BackOffice = Annotated[Caller, Depends(allow(Role.BACKOFFICE))]
+ParticipantId = Annotated[str, Path(alias="participantId", pattern=UUID)]
+FundId = Annotated[str, Path(alias="fundId", pattern=UUID)]
+
+
+def make_router(database: Database, keys: KeyStore, notifications: Notifications) -> ServiceRouter:
+    """The routes over this database."""
+    router = ServiceRouter("notifier")
+
+    @router.put("/households/{participantId}", response_model=HouseholdView)
+    async def put_household(
+        request: Request, participant_id: ParticipantId, form: HouseholdForm, caller: BackOffice
+    ) -> Response:
+        """Record how to reach a participant, whole; what was recorded before is replaced.
+
+        An id that is not registered yet is accepted, but nothing is sent until it is; a registration in
+        another municipality wipes what is recorded here. E-mail needs a consent with `messageKind` BUFFER.
+        """
+        caller.must_be_of(form.municipality)
+
+        async def run(tx: Tx) -> Answer:
+            if faults := form.faults_on(amsterdam_date(tx.now)):
+                raise Invalid(faults)
+            contact = form.contact.contact()
+            await notifications.record_contact(tx, participant_id, form.municipality, contact)
+            await _log(tx, caller, "record contact", participant_id)
+            return Answer(await _household(tx, keys, participant_id, form.municipality))
+
+        return await command(request, database, caller, run)
+
+    @router.get("/households/{participantId}", response_model=HouseholdView)
+    async def get_household(participant_id: ParticipantId, caller: BackOffice) -> HouseholdView:
+        """How a participant can be reached; the read is logged."""
+        async with database.write() as tx:
+            household = await _household(tx, keys, participant_id, caller.of_municipality)
+            await _log(tx, caller, "read contact", participant_id)
+        return household
+
+    _add_message_routes(router, database, keys)
+    _add_sender_routes(router, database)
+    return router
+
+
+def _add_message_routes(router: ServiceRouter, database: Database, keys: KeyStore) -> None:
+    @router.get("/messages", response_model=MessagePage)
+    async def list_messages(
+        caller: BackOffice,
+        participant_id: Annotated[str, Query(alias="participantId", pattern=UUID)],
+        cursor: Annotated[str | None, Query(pattern=UUID)] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    ) -> MessagePage:
+        """What was sent to a participant, why, and how it was delivered; oldest first, the read is logged."""
+        municipality = caller.of_municipality
+        async with database.write() as tx:
+            await _must_know(tx, participant_id, municipality)
+            rows = await store.messages_page(tx, participant_id, municipality, cursor or "", limit + 1)
+            if rows is None:
+                raise InvalidParameters("query", [Fault("G005", "/cursor", "is not a cursor of this list")])
+            shown = rows[:limit]
+            views = await _messages(tx, keys, shown)
+            await _log(tx, caller, "read messages", participant_id)
+        more = len(rows) > limit
+        return MessagePage(items=views, next_cursor=shown[-1].message_id if more else None)
+
+
+def _add_sender_routes(router: ServiceRouter, database: Database) -> None:
+    @router.put("/senders/{fundId}", response_model=SenderView)
+    async def put_sender(request: Request, fund_id: FundId, form: SenderForm, caller: BackOffice) -> Response:
+        """Say under which name a fund writes to residents here, and who answers their questions."""
+        municipality = caller.of_municipality
+
+        async def run(tx: Tx) -> Answer:
+            row: dict[str, Any] = {
+                **form.model_dump(),
+                "contact": form.contact or form.name,
+                "municipality": municipality,
+                "fund_id": fund_id,
+                "recorded_at": tx.now,
+            }
+            await store.save_sender(tx, row)
+            return Answer(SenderView(**row))
+
+        return await command(request, database, caller, run)
+
+    @router.get("/senders/{fundId}", response_model=SenderView)
+    async def get_sender(fund_id: FundId, caller: BackOffice) -> SenderView:
+        """How a fund signs in this municipality."""
+        async with database.read() as reading:
+            found = (await store.senders(reading, [fund_id])).get((caller.of_municipality, fund_id))
+        if found is None:
+            raise NotFound("there is no such sender")
+        return SenderView.model_validate(found, from_attributes=True)
+
+
+async def _log(tx: Tx, caller: Caller, action: str, participant_id: str) -> None:
+    await access_log.record(
+        tx, actor=caller.subject, purpose=PURPOSE, action=action, participant_ids=[participant_id]
+    )
+
+
+async def _must_know(tx: Tx, participant_id: str, municipality: str) -> None:
+    """Raise NotFound unless the person is this municipality's, or not registered but recorded by it."""
+    person = await store.person(tx, participant_id)
+    if person is not None and person.municipality == municipality:
+        return
+    if person is None or person.municipality is not None:
+        raise NotFound(FORGOTTEN)
+    if await store.household(tx, participant_id, municipality) is None:
+        raise NotFound(FORGOTTEN)
+
+
+async def _household(tx: Tx, keys: KeyStore, participant_id: str, municipality: str) -> HouseholdView:
+    found = await store.household(tx, participant_id, municipality)
+    person = await store.person(tx, participant_id)
+    if found is None or person is None:
+        raise NotFound(FORGOTTEN)
+    [opened] = await keys.decrypt_present([Sealed(participant_id, CONTACT, found.contact)])
+    if opened is None:
+        raise NotFound(FORGOTTEN)
+    contact = Contact.from_bytes(opened)
+    return HouseholdView(
+        participant_id=participant_id,
+        municipality=municipality,
+        contact=ContactView.of(contact),
+        registered=person.state == "REGISTERED",
+        buffer_messages_by=contact.channel_for(MessageKind.BUFFER_MONTH),
+        recorded_at=found.recorded_at,
+    )
+
+
+async def _messages(tx: Tx, keys: KeyStore, rows: list[Row[Any]]) -> list[MessageView]:
+    worded = [row for row in rows if row.wording is not None]
+    opened = await keys.decrypt_present([Sealed(row.participant_id, WORDING, row.wording) for row in worded])
+    texts = {row.message_id: text for row, text in zip(worded, opened, strict=True)}
+    deliveries, evidence = await store.deliveries_of(tx, [row.message_id for row in rows])
+    views = []
+    for row in rows:
+        text = texts.get(row.message_id)
+        wording = Wording.from_bytes(text) if text else None
+        views.append(
+            MessageView(
+                message_id=row.message_id,
+                participant_id=row.participant_id,
+                kind=row.kind,
+                month=row.month,
+                why=row.why,
+                state=row.state,
+                subject=wording.subject if wording else None,
+                text=wording.text if wording else None,
+                composed_at=row.composed_at.astimezone(UTC),
+                deliveries=[
+                    _delivery(delivery, [one for one in evidence if one.delivery_id == delivery.delivery_id])
+                    for delivery in deliveries
+                    if delivery.message_id == row.message_id
+                ],
+            )
+        )
+    return views
+
+
+def _delivery(row: Row[Any], evidence: list[Row[Any]]) -> DeliveryView:
+    return DeliveryView(
+        channel=row.channel,
+        state=row.state,
+        attempts=row.attempts,
+        next_attempt_at=row.next_attempt_at if row.state == "DUE" else None,
+        evidence=[EvidenceView.model_validate(one, from_attributes=True) for one in evidence],
+    )
