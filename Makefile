@@ -66,9 +66,16 @@ postgres-up: $(VENV)/.dev-ready ## Start PostgreSQL with a database for each ser
 postgres-down: $(VENV)/.dev-ready ## Stop it
 	@$(BIN)/python -m deploy.parts down postgres
 
+.PHONY: secrets migrate
+secrets: $(VENV)/.run-ready ## Make the secrets that deploy/compose.yaml reads
+	@$(BIN)/python -m deploy.secret_files
+
+migrate: $(VENV)/.run-ready ## Bring the databases up to date as their owners
+	@$(BIN)/python -m deploy.migrate
+
 # --- check ----------------------------------------------------------------------------------------------------
 
-.PHONY: lint test bench contracts sample lock
+.PHONY: lint test bench contracts sample settings lock
 lint: $(VENV)/.dev-ready ## Style, types and the walls between packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -83,6 +90,9 @@ bench: $(VENV)/.dev-ready ## Measure slips per second in both shapes (docs/perfo
 
 contracts: $(VENV)/.run-ready ## Export event schemas, AsyncAPI and OpenAPI after a change of contract
 	@$(BIN)/python -m shared.contracts
+
+settings: $(VENV)/.run-ready ## Write deploy/env.example anew after a change of settings
+	@$(BIN)/python -m shared.settings > deploy/env.example
 
 sample: $(VENV)/.run-ready ## Make deploy/sample anew
 	@$(BIN)/python -m deploy.sample

@@ -11,15 +11,32 @@ from tests.real_parts import PARTS, REQUIRED, part_of
 pytest_plugins = ["tests.part_fixtures"]
 
 _SETTINGS_PREFIXES = (
-    "BUS_",
-    "CLOCK",
-    "DATA_",
-    "FAILPOINT",
-    "INCOME_",
-    "BUFFER_LEDGER_",
-    "NOTIFIER_",
-    "SMTP_",
-    "TOKEN_",
+    *(
+        "BODY_",
+        "BATCH_",
+        "BUFFER_LEDGER_",
+        "BUS_",
+        "CLOCK",
+        "CONSUMER_",
+        "CONTACT_",
+        "DATA_",
+        "DRAIN_",
+        "FAILPOINT",
+    ),
+    *(
+        "HOST",
+        "IDEMPOTENCY_",
+        "INCOME_",
+        "KEEP_",
+        "LAG_",
+        "LEASE_",
+        "LETTER_",
+        "LOG_",
+        "MAIL_",
+        "MASTER_",
+        "METRICS_",
+    ),
+    *("NOTIFIER_", "OIN", "PARKED_", "PORT", "PUBLIC_", "RELAY_", "SECRETS_", "SMTP_", "STARTUP_", "TOKEN_"),
 )
 _outcomes: dict[str, Counter[str]] = defaultdict(Counter)
 _left_out: dict[str, set[str]] = defaultdict(set)

@@ -133,12 +133,11 @@ def _channel(message: Any) -> str:
 def _example(messages: list[Any]) -> str:
     """A plain one: the shortest message about money from the buffer that was sent."""
     told = [
-        m["text"]
-        for m in messages
-        if m["state"] == "SENT" and m["kind"] == MONTHLY and "buffer-drawn" in m["why"]
+        str(message["text"])
+        for message in messages
+        if message["state"] == "SENT" and message["kind"] == MONTHLY and "buffer-drawn" in message["why"]
     ]
-    texts = [str(text) for text in told]
-    return min(texts, key=len, default="")
+    return min(told, key=len, default="")
 
 
 def page(figures: Figures) -> str:

@@ -70,6 +70,10 @@ class DemoYear:
             {"name": "Bestaansbuffer Voorbeeldstad", "type": "PRIVATE", "municipalities": [MUNICIPALITY]},
         )
         self.lived.fund_id = fund["fundId"]
+        await self._office.put(
+            f"/v1/senders/{fund['fundId']}",
+            {"name": "Bestaansbuffer Voorbeeldstad", "phone": "030 000 00 00", "email": "vragen@example.org"},
+        )
         share = DONATED_BY_THE_CROWD_CENTS // DONORS
         gifts = [share] * (DONORS - 1)
         gifts += [DONATED_BY_THE_CROWD_CENTS - sum(gifts), DONATED_BY_THE_CROWD_CENTS]

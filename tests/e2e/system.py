@@ -35,6 +35,7 @@ AREAS = {
     "month-declarations": "income-intake",
     "households": "notifier",
     "messages": "notifier",
+    "senders": "notifier",
 }
 """First segment of a path after /v1 -> the service that serves it; everything else is buffer-ledger's."""
 
