@@ -127,7 +127,7 @@ def _repeated(inboxes: list[Any]) -> int:
 
 def _channel(message: Any) -> str:
     """The way a message went out: that of the delivery that succeeded."""
-    return next(delivery["channel"] for delivery in message["deliveries"] if delivery["state"] == "SENT")
+    return str(next(delivery["channel"] for delivery in message["deliveries"] if delivery["state"] == "SENT"))
 
 
 def _example(messages: list[Any]) -> str:
