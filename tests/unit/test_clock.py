@@ -38,6 +38,17 @@ def test_a_file_clock_without_its_file_does_not_start(tmp_path: Path) -> None:
         FileClock(tmp_path / "nowhere")
 
 
+def test_while_the_clock_file_is_being_written_the_last_instant_stands(tmp_path: Path) -> None:
+    path = tmp_path / "clock"
+    path.write_text(format_instant(NOON))
+    clock = FileClock(path)
+    for half_written in ("", "2026-03-0"):
+        path.write_text(half_written)
+        assert clock.now() == NOON
+    path.write_text(format_instant(NOON + timedelta(days=1)))
+    assert clock.now() == NOON + timedelta(days=1)
+
+
 def test_an_instant_may_be_given_as_the_setting() -> None:
     assert clock_from("2026-03-02T13:00:00+01:00").now() == NOON
 

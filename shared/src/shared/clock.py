@@ -1,5 +1,6 @@
 """Where time comes from: rules never ask a clock, they are given an instant."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -36,14 +37,20 @@ class FixedClock:
 class FileClock:
     """Reads the instant from a file each time, so that a simulated year can pass while a server runs.
 
-    Whoever moves the time replaces the file in one step (write beside it, then rename).
+    While the file is being written, and so is empty or half there, the last instant stands. At the start
+    there must be one: ValueError or OSError otherwise.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.now()
+        self._last = self._read()
 
     def now(self) -> datetime:
+        with suppress(ValueError, OSError):
+            self._last = self._read()
+        return self._last
+
+    def _read(self) -> datetime:
         return parse_instant(self._path.read_text(encoding="utf-8").strip())
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from shared.errors import TryAgain
+from shared.sqlite_connection import OneTripConnection
 
 BUSY_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
@@ -112,14 +113,18 @@ def _closed(message: str) -> bool:
 def _sqlite(connecting: Connecting, *, size: int, begin: str, read_only: bool) -> AsyncEngine:
     path = sqlite_path(connecting.url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # The journal files take over the permissions of the database file: its owner's only.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # The journal files take over the permissions of the database file: its owner's only. A file that is there
+    # may not even be opened and closed: that would drop every lock this process has on it (POSIX), and the
+    # next program that closes the database would take the log away from under us.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         connect_args={
             "timeout": min(BUSY_SECONDS, connecting.statement_seconds),
-            "isolation_level": None,
-        },  # we say BEGIN ourselves
+            "isolation_level": None,  # we say BEGIN ourselves
+            "async_creator_fn": OneTripConnection,
+        },
         hide_parameters=True,  # parameters hold personal data, error messages end up in logs
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,

@@ -40,7 +40,7 @@ class Part:
 
 
 def countable_parts(lines: Sequence[Line]) -> tuple[Part, ...]:
-    """The countable net wage of a slip's lines (Participatiewet art. 31(3); settled definition 10).
+    """The countable net wage of a slip's lines (Participatiewet art. 31(3); reading 10).
 
     Wage and holiday pay less tax and pension. Allowances are no income; what the employer took for a debt, an
     advance or of the person's own will is not taken off, so that a buffer never pays a creditor. Tax and
