@@ -49,6 +49,30 @@ def test_each_rule_finds_its_breach(documents: Mapping[str, Document], rule: str
     assert list(RULES[rule](broken(documents["embedded"], rule))) != []
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/enrolments", "post", "404"),
+        ("/messages", "get", "404"),
+        ("/municipalities/{code}", "put", "201"),
+        ("/schemes/{schemeId}", "put", "201"),
+    ],
+)
+def test_a_call_documents_every_status_it_can_answer_with(
+    documents: Mapping[str, Document], path: str, method: str, status: str
+) -> None:
+    (answers,) = [
+        operation["responses"]
+        for found, name, operation in operations(documents["embedded"])
+        if (found, name) == (path, method)
+    ]
+    assert status in answers
+    if status == "201":
+        assert answers["201"]["content"] == answers["200"]["content"]
+    else:
+        assert list(answers["404"]["content"]) == ["application/problem+json"]
+
+
 def test_spectral_and_our_own_rules_are_the_same_set() -> None:
     ruleset = yaml.safe_load(RULESET.read_text(encoding="utf-8"))
     own = {name for name in ruleset["rules"] if name.startswith(("adr-", "house-"))}

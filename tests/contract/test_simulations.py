@@ -122,6 +122,31 @@ async def test_a_slip_is_simulated_like_the_wage_of_its_month(office: httpx.Asyn
     assert by_slip["months"] == by_month["months"]
 
 
+@pytest.mark.parametrize(
+    ("versions", "counts"),
+    [
+        # net and version of each slip in the list; what live slips in that order would come to
+        (((60_000, None), (40_000, None)), 40_000),
+        (((40_000, None), (60_000, None)), 60_000),
+        (((60_000, None), (40_000, None), (60_000, None)), 40_000),
+        (((60_000, 2), (40_000, None)), 40_000),
+        (((60_000, 2), (40_000, 1)), 60_000),
+        (((60_000, None), (40_000, 3), (50_000, 2)), 40_000),
+    ],
+)
+async def test_of_one_slip_told_more_than_once_the_same_version_counts_as_live(
+    versions: tuple[tuple[int, int | None], ...], counts: int, office: httpx.AsyncClient
+) -> None:
+    period = {"employerName": "Zorg", "periodFrom": "2026-01-01", "periodTo": "2026-01-31"}
+    wages = [
+        {**period, "netCents": net} | ({} if version is None else {"version": version})
+        for net, version in versions
+    ]
+    (month,) = (await _simulated(office, wages=wages))["months"]
+    assert month["wageCents"] == counts
+    assert len(month["evidence"]) == 1
+
+
 async def test_a_month_without_a_parameter_of_the_law_is_refused_by_name(office: httpx.AsyncClient) -> None:
     answer = await office.post(
         "/simulations", json=_body(firstMonth="2021-05", wages=[{"month": "2021-05", "netCents": 100}])
@@ -144,6 +169,11 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
     (
         "/policy/replenish",
         {"policy": {"drawAmount": "TOPUP", "capCents": 1, "replenish": {"monthlyCents": 5}}},
+    ),
+    ("/policy/giftGuard", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "giftGuard": "WARN"}}),
+    (
+        "/policy/giftGuard/mode",
+        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "giftGuard": {"mode": "BLOCK"}}},
     ),
     ("/policy/trigger/0", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "trigger": ["CLAIM"]}}),
     ("/wages/0/lines", {"wages": [{"month": "2026-01", "lines": []}]}),

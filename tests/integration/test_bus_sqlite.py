@@ -154,6 +154,20 @@ async def test_the_file_has_its_page_size_and_syncs_each_commit(folder: Path) ->
     file.close()
 
 
+async def test_the_log_is_its_owners_alone_also_in_a_folder_that_was_there(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    log = SqliteLog(tmp_path / "events", SystemClock())
+    await log.start()
+    await log.ensure_topics({TOPIC: 2})
+    await log.publish([message("key", 1)])
+    folder = tmp_path / "events"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir() if path.is_file()}
+    await log.stop()
+    assert {f"{TOPIC}.db", f"{TOPIC}.db-wal", f"{TOPIC}.db-shm", "groups.db"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 async def test_publishing_to_a_topic_nobody_made_is_refused(folder: Path) -> None:
     log = SqliteLog(folder, SystemClock())
     await log.start()

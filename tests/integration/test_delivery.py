@@ -20,6 +20,7 @@ from notifier.service import MIGRATIONS
 from notifier.tables import EVIDENCE, METADATA
 from shared import log as logs
 from shared.migrate import drift
+from shared.personal_keys import Unreadable
 from shared.workers import Worker
 from tests.integration.notifier_desk import (
     CANARY_NAME,
@@ -120,9 +121,12 @@ async def test_an_address_refused_for_good_gets_a_letter_at_once(desk: Desk, mai
     assert (written.outcome, written.text) == ("ACCEPTED", "letter file written")
     [message] = await desk.messages()
     assert message.state == "SENT"
-    failed, sent = await desk.told()
-    assert b'"reason":"REFUSED_BY_SERVER"' in failed
+    email, letter = await desk.deliveries()
+    assert [(way.channel, way.state) for way in (email, letter)] == [("EMAIL", "FAILED"), ("LETTER", "SENT")]
+    [sent] = await desk.told()
     assert b'"channel":"LETTER"' in sent
+    assert "delivery_replaced" in desk.log.getvalue()
+    assert "delivery_given_up" not in desk.log.getvalue()
 
 
 async def test_a_busy_server_is_tried_again_later_and_not_before(desk: Desk, mail: MailServer) -> None:
@@ -200,8 +204,82 @@ async def test_email_that_never_gets_through_is_given_up_for_a_letter(desk: Desk
     email, letter = await desk.deliveries()
     assert (email.channel, email.state) == ("EMAIL", "FAILED")
     assert (letter.channel, letter.state) == ("LETTER", "SENT")
-    assert b'"reason":"GAVE_UP"' in (await desk.told())[0]
+    [sent] = await desk.told()
+    assert b'"channel":"LETTER"' in sent
+    assert "delivery_replaced" in desk.log.getvalue()
+
+
+async def test_a_message_has_failed_only_when_no_way_is_left(desk: Desk, mail: MailServer) -> None:
+    mail.stop()
+    await desk.known(1, paper=False)
+    await desk.hear(settled(1, "2026-03", 46_820))
+    for attempt in range(1, 20):
+        await desk.deliver()
+        desk.later(retry_after(attempt, ChannelName.EMAIL) or 0)
+    assert [row.state for row in await desk.messages()] == ["FAILED"]
+    [failed] = await desk.told()
+    assert b'"reason":"GAVE_UP"' in failed
+    assert b'"channel":"EMAIL"' in failed
     assert "delivery_given_up" in desk.log.getvalue()
+
+
+@pytest.mark.parametrize("part", ["contact", "wording"])
+async def test_one_unreadable_ciphertext_fails_that_delivery_and_no_other(
+    desk: Desk, mail: MailServer, part: str
+) -> None:
+    for number in (1, 2, 3):
+        await desk.known(number)
+        await desk.hear(settled(number, "2026-03", 46_820))
+    await desk.damage(2, part)
+    await desk.deliver()
+
+    assert [row.state for row in await desk.messages()] == ["SENT", "FAILED", "SENT"]
+    assert sorted(mail.counts().values()) == [1, 1]
+    assert desk.letters_written() == {}
+    [failed] = [row for row in await desk.evidence() if row.outcome != "ACCEPTED"]
+    assert failed.outcome == "REFUSED"
+    assert "cannot be read" in failed.text
+    [told] = [fact for fact in await desk.told() if b"reason" in fact]
+    assert b'"reason":"UNREADABLE"' in told
+    assert person_id(2).encode() in told
+    assert await desk.courier.pending() == 0
+
+
+async def test_a_contact_that_cannot_be_read_holds_up_no_event_and_a_new_one_sends_what_waited(
+    desk: Desk, mail: MailServer
+) -> None:
+    for number in (1, 2):
+        await desk.known(number)
+    await desk.damage(2, "contact")
+    await desk.hear(settled(1, "2026-03", 46_820), settled(2, "2026-03", 46_820))
+    await desk.deliver()
+    assert [row.state for row in await desk.messages()] == ["SENT", "FAILED"]
+    await desk.contact(2, contact_of(2))
+    await desk.deliver()
+    assert [row.state for row in await desk.messages()] == ["SENT", "SENT"]
+
+
+async def test_content_that_cannot_be_read_fails_that_message_and_no_other(
+    desk: Desk, mail: MailServer
+) -> None:
+    await desk.hear(registered(1), settled(1, "2026-02", 46_820), settled(1, "2026-03", 10_000))
+    await desk.damage(1, "content", "2026-02")
+    await desk.contact(1, contact_of(1))
+    await desk.deliver()
+    assert [row.state for row in await desk.messages()] == ["FAILED", "SENT"]
+
+
+async def test_with_another_master_key_nothing_is_given_up(
+    desk: Desk, mail: MailServer, tmp_path: Path, urls: tuple[str, str]
+) -> None:
+    await desk.known(1)
+    await desk.hear(settled(1, "2026-03", 46_820))
+    (tmp_path / "master.key").rename(tmp_path / "right.key")
+    other = Desk(tmp_path, urls[1], smtp_url=mail.url)
+    with pytest.raises(Unreadable):
+        await other.deliver()
+    await other.close()
+    assert [row.state for row in await desk.messages()] == ["DUE"]
 
 
 async def test_without_any_address_the_message_waits_for_a_new_contact(desk: Desk, mail: MailServer) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import copy
 import io
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,15 @@ from sqlalchemy import select
 from notifier.forms import NOT_BUILT_YET, HouseholdForm
 from notifier.service import build
 from shared import log as logs
+from shared.bus.port import Message
 from shared.bus.sqlite_log import SqliteLog
 from shared.clock import FixedClock
 from shared.contracts.cloudevents import Envelope, encode
-from shared.contracts.events import Event
+from shared.contracts.events import BufferExhausted, BufferLow, BufferReplenished, Event
 from shared.ids import RandomIds
 from shared.metrics import Metrics
+from shared.money import Cents
+from shared.months import Month
 from shared.plumbing import TABLES
 from shared.serve import Process, process_of
 from shared.settings import Settings
@@ -74,12 +78,17 @@ class Running:
         return {"Authorization": f"Bearer {token_for(self._settings, caller_from(words))}"}
 
     async def publish(self, *events: Event) -> None:
-        await self._bus.publish(
-            [
-                encode(Envelope.of(event, id=str(UUID(int=next(self._numbers))), source=LEDGER, time=NOW))
-                for event in events
-            ]
-        )
+        await self._bus.publish(self.messages(*events))
+
+    def messages(self, *events: Event) -> list[Message]:
+        """The events as they travel, each with an id of its own."""
+        return [
+            encode(Envelope.of(event, id=str(UUID(int=next(self._numbers))), source=LEDGER, time=NOW))
+            for event in events
+        ]
+
+    async def arrive(self, messages: Sequence[Message]) -> None:
+        await self._bus.publish(messages)
 
     async def quiet(self) -> None:
         operator = self.headers(ROLE="operator")
@@ -161,6 +170,41 @@ async def test_events_on_the_bus_become_a_sent_message_that_can_be_read_back(not
         assert (delivery["channel"], delivery["state"], delivery["attempts"]) == ("EMAIL", "SENT", 1)
         [evidence] = delivery["evidence"]
         assert (evidence["outcome"], evidence["code"]) == ("ACCEPTED", 250)
+
+
+async def test_an_event_that_comes_again_is_told_once_and_a_second_crossing_is_told_again(
+    notifier: Running,
+) -> None:
+    await notifier.client.put(PATH, json=HOUSEHOLD)
+    january = {**enrolled(1), "month": Month(2026, 1)}
+    low = BufferLow(**january, balance_cents=Cents(20_000), threshold_cents=Cents(25_000))
+    filled = BufferReplenished(**january, revision=2, amount_cents=Cents(70_000), balance_cents=Cents(90_000))
+    empty = BufferExhausted(**january)
+    at_20 = {"balance_cents": Cents(20_000)}
+    first = notifier.messages(registered(1), low, settled(1, "2026-01", 80_000, **at_20))
+    nothing_new = notifier.messages(settled(1, "2026-02", 0, **at_20))
+    again = notifier.messages(
+        filled,
+        settled(1, "2026-01", 10_000, revision=2, balance_cents=Cents(90_000)),
+        low,
+        settled(1, "2026-01", 80_000, revision=3, **at_20),
+        settled(1, "2026-03", 0, **at_20),
+    )
+    last = notifier.messages(empty, settled(1, "2026-04", 20_000, balance_cents=Cents(0)))
+    chance = Random(1)
+    arrived: list[Message] = []
+    for message in [*first, *nothing_new, *again, *last]:
+        arrived.append(message)
+        arrived += chance.choices(arrived, k=2)
+    await notifier.arrive(arrived)
+    await notifier.arrive(arrived)
+    await notifier.quiet()
+    messages = (await notifier.client.get(MESSAGES)).json()["items"]
+    assert [(message["month"], message["why"]) for message in messages] == [
+        ("2026-01", ["MONEY_MOVED", "BUFFER_LOW"]),
+        ("2026-03", ["BUFFER_LOW"]),
+        ("2026-04", ["MONEY_MOVED", "BUFFER_EXHAUSTED"]),
+    ]
 
 
 async def test_every_fault_comes_at_once_and_members_that_are_not_built_are_named(notifier: Running) -> None:
@@ -246,6 +290,36 @@ async def test_a_fund_signs_with_its_own_name_and_names_who_answers(notifier: Ru
     [message] = (await notifier.client.get(MESSAGES)).json()["items"]
     assert "Dit bericht is van Bestaansbalans." in message["text"]
     assert "U kunt bellen met Bestaansbalans: 030 123 45 67." in message["text"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Gemeente Voorbeeldstad", "fonds van de GEMEENTE", "Municipality of Sampletown", "De-gemeente"]
+)
+async def test_a_fund_cannot_sign_as_a_municipality(notifier: Running, name: str) -> None:
+    path = f"/v1/senders/{enrolled(1)['fund_id']}"
+    answer = await notifier.client.put(path, json={"name": name, "phone": "no"})
+    assert answer.status_code == 400
+    faults = {(fault["rule"], fault["pointer"]) for fault in answer.json()["errors"]}
+    assert faults == {("M004", "/name"), ("G005", "/phone")}
+    [claim] = [fault for fault in answer.json()["errors"] if fault["rule"] == "M004"]
+    assert "fund" in claim["detail"]
+    assert (await notifier.client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["Gemeentefonds", "Meente en gemeenteleden", "Stichting Bestaansbalans"])
+async def test_a_name_in_which_the_word_is_only_a_part_is_accepted(notifier: Running, name: str) -> None:
+    path = f"/v1/senders/{enrolled(1)['fund_id']}"
+    assert (await notifier.client.put(path, json={"name": name})).status_code == 200
+
+
+async def test_without_a_recorded_sender_the_message_is_from_your_buffer_fund(notifier: Running) -> None:
+    await notifier.client.put(PATH, json=HOUSEHOLD)
+    await notifier.publish(registered(1), settled(1, "2026-03", 10_000))
+    await notifier.quiet()
+    [message] = (await notifier.client.get(MESSAGES)).json()["items"]
+    assert "Dit bericht is van uw bufferfonds." in message["text"]
+    assert "This message is from your buffer fund." in message["text"]
+    assert "bufferbudget" not in message["text"].lower()
 
 
 async def test_the_same_key_gives_the_same_answer(notifier: Running) -> None:

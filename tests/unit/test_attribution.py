@@ -9,6 +9,7 @@ from buffer_ledger.attribution import (
     Part,
     SlipFact,
     affected_from,
+    base_months,
     current,
     earned_by_month,
     received_by_month,
@@ -116,6 +117,28 @@ def test_a_slip_touches_the_months_it_was_earned_received_and_offset_in() -> Non
     assert touched_rows(late, SAME_MONTH) == (JANUARY, month("2026-04"))
     assert touched_rows(late, MONTH_LATER) == (JANUARY, FEBRUARY, month("2026-04"))
     assert affected_from(late, MONTH_LATER) == JANUARY
+
+
+M0_TO_M1 = (MunicipalityRules(None, "M0"), MunicipalityRules(month("2026-03"), "M1"))
+M1_TO_M0 = (MunicipalityRules(None, "M1"), MunicipalityRules(month("2026-03"), "M0"))
+
+
+def test_the_method_of_the_wage_month_decides_where_a_wage_counts() -> None:
+    march, april = month("2026-03"), month("2026-04")
+
+    assert [base_months(M0_TO_M1, each) for each in (FEBRUARY, march, april)] == [(FEBRUARY,), (), (march,)]
+    assert [base_months(M1_TO_M0, each) for each in (FEBRUARY, march, april)] == [
+        (JANUARY,),
+        (FEBRUARY, march),
+        (april,),
+    ]
+
+
+def test_a_slip_touches_the_month_its_wage_counts_in_by_the_method_of_its_own_month() -> None:
+    february = slip("2026-02", 50_000)
+
+    assert touched_rows(february, M0_TO_M1) == (FEBRUARY,)
+    assert touched_rows(february, M1_TO_M0) == (FEBRUARY, month("2026-03"))
 
 
 def test_a_wage_paid_before_its_month_begins_touches_the_month_of_payment_first() -> None:

@@ -18,7 +18,7 @@ from notifier.channels import (
 )
 from notifier.contacts import ChannelName, Consent, ConsentKind, Contact, PostalAddress
 from notifier.delivery import retry_after
-from notifier.wording import MessageKind, Sender, Wording
+from notifier.wording import NAMELESS, MessageKind, Sender, Wording
 
 HOME = PostalAddress("Robin", "Laan 1", "1234 AB", "Dorp")
 AGREED = Consent(ChannelName.EMAIL, ConsentKind.BUFFER, date(2026, 1, 1))
@@ -124,6 +124,13 @@ def test_an_email_is_the_same_at_every_attempt_and_names_the_fund() -> None:
     assert first.get_content() == _parcel().wording.text
     assert first.get_content_type() == "text/plain"
     assert not [name for name in first if name.lower().startswith("list-")]
+
+
+def test_an_email_of_a_sender_nobody_named_is_from_your_buffer_fund_in_the_readers_language() -> None:
+    nameless = replace(_parcel(), sender=NAMELESS)
+    assert email_of(nameless, "buffer@fonds.example")["From"] == "Uw bufferfonds <buffer@fonds.example>"
+    english = replace(nameless, language="en")
+    assert email_of(english, "buffer@fonds.example")["From"] == "Your buffer fund <buffer@fonds.example>"
 
 
 def test_a_header_cannot_be_smuggled_in_through_a_name() -> None:

@@ -23,3 +23,11 @@ def test_too_early_tells_from_when() -> None:
     instant = datetime(2026, 3, 2, tzinfo=UTC)
 
     assert TooEarly("come back later", instant).available_from == instant
+
+
+def test_a_fault_never_holds_what_no_answer_can_carry() -> None:
+    fault = Fault("G007", "/\ud800", "member \ud800 stands twice, é does not")
+
+    assert fault.pointer == "/?"
+    assert fault.detail == "member ? stands twice, é does not"
+    fault.detail.encode("utf-8")

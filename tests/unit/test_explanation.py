@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from buffer_ledger.explanation import explain
-from buffer_ledger.timeline import MonthRow, run
+from buffer_ledger.timeline import MonthRow, MunicipalityRules, run
 from notifier.plain_language import wording_faults
 from shared.law import Law
 from shared.money import Cents, Language
@@ -34,6 +34,14 @@ CAPPED = {
 }
 HOLIDAY = run(case([slip("2026-01", 80_000, holiday_pay=76_800)], months=1, rules=SAME_MONTH), LAW)
 MISSING = run(case([slip("2026-01", 70_000)], months=3, expected_employers=frozenset({"care", "shop"})), LAW)
+CHANGED = run(
+    case(
+        slips_of(JANUARY, (30_000, 20_000)),
+        months=2,
+        rules=(MunicipalityRules(None, "M1"), MunicipalityRules(JANUARY.plus(1), "M0")),
+    ),
+    LAW,
+)
 UNKNOWN_LAW = run(case(first=Month(2027, 1), months=1), LAW)
 
 SITUATIONS: dict[str, MonthRow] = {
@@ -57,12 +65,21 @@ SITUATIONS: dict[str, MonthRow] = {
     "not registered": replace(ROWS[1], held=("NOT_REGISTERED",)),
     "figure of the law missing": UNKNOWN_LAW[0],
     "short without a draw": replace(ROWS[1], rule_cents=Cents(0), draw_cents=Cents(0)),
+    "two wages counted at once": CHANGED[1],
+}
+EXPIRED: dict[str, MonthRow] = {
+    "slip never came": MISSING[1],
+    "slip never came, nothing to draw": replace(MISSING[1], draw_cents=Cents(0)),
+    "slip came after the end": ROWS[1],
 }
 
 
 def said(name: str, language: Language = "nl") -> str:
-    row = SITUATIONS[name]
-    return explain(row, row.offset_method, language).replace("\u00a0", " ")
+    return explain(SITUATIONS[name], language).replace("\u00a0", " ")
+
+
+def said_of_expired(name: str, language: Language = "nl") -> str:
+    return explain(EXPIRED[name], language, expired=True).replace("\u00a0", " ")
 
 
 def test_a_filled_shortfall_tells_wage_offset_benefit_minimum_draw_and_what_is_left() -> None:
@@ -109,7 +126,9 @@ def test_the_same_month_reads_the_same_in_english() -> None:
         ("held with nothing to draw", "Met wat we nu weten zou er niets uit uw buffer komen."),
         ("parked", "we kijken nog iets na"),
         ("not registered", "uw aanmelding is nog niet klaar"),
-        ("figure of the law missing", "Een bedrag uit de wet is nog niet bekend."),
+        ("figure of the law missing", "In ons systeem mist nog een bedrag uit de wet."),
+        ("figure of the law missing", "Een nul is hier geen bedrag."),
+        ("two wages counted at once", "Dat komt door uw loon over januari 2026 en februari 2026."),
         ("short without a draw", "Er gaat deze maand niets uit uw buffer."),
     ],
 )
@@ -118,8 +137,36 @@ def test_each_situation_says_what_it_is(name: str, words: str) -> None:
 
 
 def test_the_wage_that_is_counted_is_named_by_the_month_it_was_earned_in() -> None:
-    assert "uw loon over januari 2026" in explain(ROWS[1], "M1", "nl")
-    assert "uw loon over februari 2026" in explain(ROWS[1], "M0", "nl")
+    same_month = run(case(slips_of(JANUARY, FLUCTUATING), rules=SAME_MONTH), LAW)
+
+    assert "uw loon over januari 2026" in explain(ROWS[1], "nl")
+    assert "uw loon over februari 2026" in explain(same_month[1], "nl")
+
+
+def test_a_missing_figure_is_missing_in_this_system_and_no_amount_is_told_in_its_place() -> None:
+    dutch, english = said("figure of the law missing"), said("figure of the law missing", "en")
+
+    assert "In ons systeem mist nog een bedrag" in dutch
+    assert "0,00" not in dutch
+    assert "is missing in our system" in english
+    assert "0.00" not in english
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("name", EXPIRED)
+def test_an_expired_month_promises_nothing_any_more(name: str, language: Language) -> None:
+    text = said_of_expired(name, language)
+
+    over = {"nl": "komt er niets meer uit uw buffer", "en": "Nothing comes from your buffer for this month"}
+    assert over[language] in text
+    for word in ("rekenen we opnieuw", "calculate again", "Tot dan", "Until then", "komt € ", "adds"):
+        assert word not in text
+    assert wording_faults(text, language) == ()
+    assert "{" not in text
+
+
+def test_an_expired_month_tells_what_would_have_come_of_it() -> None:
+    assert "zou er € 718,20 uit uw buffer zijn gekomen" in said_of_expired("slip never came")
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from income_intake import slips
-from income_intake.batches import LINE_BYTES_MAX, read_line
+from income_intake.batch_lines import LINE_BYTES_MAX, read_line
 from income_intake.http import DeclarationRequest, ParticipantRequest
 from income_intake.net_wage import Line, LineKind, Part, countable_parts, explain
 from income_intake.slip_form import SlipForm, read_slip
-from income_intake.versions import Known, Status, decide, version_fault
+from income_intake.versions import Known, Rank, Status, decide, version_fault
 from shared.errors import Invalid
 from shared.money import Cents
 from shared.months import Month
@@ -92,6 +92,8 @@ def test_a_plain_slip_has_no_faults() -> None:
         ({"netCents": None, "lines": lines(WAGE=1, BONUS=1)}, ("N001", "/lines/1/kind")),
         ({"periodFrom": "2026-02-23", "periodTo": "2026-03-22"}, ("N001", "/periodTo")),
         ({"periodFrom": "2026-03-02", "periodTo": "2026-03-29"}, ("N001", "/periodTo")),
+        ({"periodFrom": "2026-03-02", "periodTo": "2026-03-08"}, ("N001", "/periodTo")),
+        ({"periodFrom": "2026-03-02", "periodTo": "2026-03-15"}, ("N001", "/periodTo")),
         ({"netCents": 600.5}, ("G003", "/netCents")),
         ({"netCents": "60000"}, ("G003", "/netCents")),
         ({"netCents": True}, ("G003", "/netCents")),
@@ -128,6 +130,11 @@ def test_what_cannot_be_is_refused_where_it_stands(change: dict[str, Any], expec
         {"periodFrom": "2026-02-01", "periodTo": "2026-02-28"},
         {"periodFrom": "2026-03-04"},
         {"periodTo": "2026-03-28"},
+        {"periodTo": "2026-03-07"},
+        {"periodFrom": "2026-03-25"},
+        {"periodFrom": "2026-03-18"},
+        {"periodFrom": "2026-03-02", "periodTo": "2026-03-09"},
+        {"periodFrom": "2026-03-02", "periodTo": "2026-03-22"},
         {"employerName": " " + "a" * 200 + " "},
         {"employerNumber": "123456789L01"},
         {"netCents": None, "lines": lines(WAGE=-500, TAX=-1)},
@@ -166,6 +173,48 @@ def test_a_member_that_did_not_parse_is_not_called_missing() -> None:
     assert faults({**SLIP, "participantId": "nobody"}) == {("G005", "/participantId")}
 
 
+def test_faults_of_one_line_do_not_hide_those_of_the_others() -> None:
+    sent = [*lines(BONUS=1, TAX=5), {"kind": "WAGE"}, {"kind": "BONUS", "amountCents": "1"}, 7]
+    assert faults({**SLIP, "netCents": None, "lines": sent}) == {
+        ("N001", "/lines/0/kind"),
+        ("W009", "/lines"),
+        ("G001", "/lines/2/amountCents"),
+        ("N001", "/lines/3/kind"),
+        ("G003", "/lines/3/amountCents"),
+        ("G003", "/lines/4"),
+    }
+
+
+def test_the_net_wage_of_lines_is_not_judged_while_one_of_them_is_at_fault() -> None:
+    sent = [*lines(WAGE=6_000_000), {"kind": "TAX", "amountCents": "-2000000"}]
+    assert faults({**SLIP, "netCents": None, "lines": sent}) == {("G003", "/lines/1/amountCents")}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        7,
+        "text",
+        {**SLIP, "periodFrom": "1899-12-31", "periodTo": "3000-01-01"},
+        {**SLIP, "lines": [7, None], "netCents": None},
+        {**SLIP, "lines": 7, "version": "1", "hours": [], "source": 1, "consentId": 3, "slipNumber": 1.5},
+        dict.fromkeys(SlipForm.model_fields),
+    ],
+)
+def test_the_words_of_a_fault_are_those_of_json_and_not_of_a_programming_language(raw: Any) -> None:
+    with pytest.raises(Invalid) as caught:
+        read_slip(raw, TODAY)
+    words = " ".join(fault.detail for fault in caught.value.faults)
+    assert re.search(r"datetime|SlipForm|SlipLine|instance|dictionary|\bdict\b|None\b|[(]", words) is None, (
+        words
+    )
+
+
+def test_the_catalogue_says_that_weekly_pay_is_not_built() -> None:
+    assert "7, 14 or 28 days" in slips.RULES["W001"]
+    assert "N001" in slips.RULES["W001"]
+
+
 def test_a_fault_never_repeats_what_was_sent() -> None:
     with pytest.raises(Invalid) as caught:
         read_slip({**SLIP, "participantId": None, "municipality": "0344", "bsn": "123456789"}, TODAY)
@@ -186,6 +235,7 @@ def test_a_fault_never_repeats_what_was_sent() -> None:
         (b"[" * (LINE_BYTES_MAX + 1), "W024"),
         (b"[" * 1000, "G009"),
         (b'{"employerName": "\\ud800"}', "G010"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "G007"),
     ],
 )
 def test_a_broken_line_is_refused_with_its_rule(sent: bytes, rule: str) -> None:
@@ -219,6 +269,24 @@ def test_the_same_employer_listed_twice_is_refused() -> None:
             ParticipantRequest, {"municipality": "0344", "externalReference": "p1", "employments": jobs}
         )
     assert [(fault.rule, fault.pointer) for fault in caught.value.faults] == [("W025", "/employments/1")]
+
+
+def test_an_employer_listed_twice_is_told_beside_a_job_that_cannot_be_read() -> None:
+    jobs: list[Any] = [
+        7,
+        {"employerName": "Zorg B.V.", "payPeriod": "MONTH"},
+        {"employerName": "Horeca"},
+        {"employerName": "zorg bv", "payPeriod": "MONTH"},
+    ]
+    with pytest.raises(Invalid) as caught:
+        parse_request(
+            ParticipantRequest, {"municipality": "0344", "externalReference": "p1", "employments": jobs}
+        )
+    assert {(fault.rule, fault.pointer) for fault in caught.value.faults} == {
+        ("G003", "/employments/0"),
+        ("G001", "/employments/2/payPeriod"),
+        ("W025", "/employments/3"),
+    }
 
 
 def test_a_declaration_of_no_change_is_known_but_not_built() -> None:
@@ -363,19 +431,27 @@ def test_an_ordinary_reference_is_no_bsn(reference: str) -> None:
 # ---- versions
 
 
-ONE, TWO, FIVE = Known("id-1", 1, "a"), Known("id-2", 2, "b"), Known("id-5", 5, "c")
+def given(version: int, content: str, told: int | None) -> Known:
+    """A version that the sender numbered."""
+    return Known(f"id-{version}", Rank(version, 0), told, content)
 
 
-def test_the_first_of_a_slip_is_accepted_with_its_version() -> None:
-    assert (decide([], None, "a").status, decide([], None, "a").version) == (Status.ACCEPTED, 1)
-    assert decide([], 7, "a").version == 7
+ONE, TWO, FIVE = given(1, "a", 1), given(2, "b", 2), given(5, "c", 3)
+UNNUMBERED = Known("id-0", Rank(0, 1), 1, "a")
+
+
+def test_the_first_of_a_slip_is_accepted_and_told_as_the_first() -> None:
+    for version, rank in ((None, Rank(0, 1)), (7, Rank(7, 0))):
+        first = decide([], version, "a")
+        assert (first.status, first.rank, first.told) == (Status.ACCEPTED, rank, 1)
 
 
 def test_without_version_known_content_repeats_and_other_content_corrects() -> None:
     again = decide([ONE, TWO], None, "b")
     assert (again.status, again.same, again.superseded_by) == (Status.DUPLICATE, TWO, None)
     corrected = decide([ONE, TWO], None, "x")
-    assert (corrected.status, corrected.version, corrected.supersedes) == (Status.CORRECTION, 3, TWO)
+    assert (corrected.status, corrected.rank, corrected.supersedes) == (Status.CORRECTION, Rank(2, 3), TWO)
+    assert corrected.told == 3
 
 
 def test_a_repetition_of_an_old_version_says_what_counts_now() -> None:
@@ -390,9 +466,9 @@ def test_a_repetition_of_an_old_version_says_what_counts_now() -> None:
 
 def test_a_lower_version_that_comes_late_is_recorded_and_does_not_count() -> None:
     late = decide([ONE, FIVE], 3, "x")
-    assert (late.status, late.version, late.superseded_by, late.counts) == (
+    assert (late.status, late.rank, late.superseded_by, late.counts) == (
         Status.CORRECTION,
-        3,
+        Rank(3, 0),
         FIVE,
         False,
     )
@@ -402,4 +478,22 @@ def test_a_version_keeps_its_content() -> None:
     assert decide([ONE, TWO], 2, "b").status is Status.DUPLICATE
     refused = decide([ONE, TWO], 2, "x")
     assert refused.status is Status.REFUSED
-    assert version_fault(refused.version).rule == "W010"
+    assert version_fault(2).rule == "W010"
+
+
+def test_the_senders_next_version_beats_what_came_without_one_after_the_last() -> None:
+    unnumbered = Known("id-x", Rank(5, 4), 4, "x")
+    next_one = decide([ONE, TWO, FIVE, unnumbered], 6, "y")
+    assert (next_one.status, next_one.rank, next_one.supersedes, next_one.told) == (
+        Status.CORRECTION,
+        Rank(6, 0),
+        unnumbered,
+        5,
+    )
+    late = decide([ONE, TWO, FIVE, unnumbered], 4, "y")
+    assert (late.status, late.superseded_by, late.told) == (Status.CORRECTION, unnumbered, None)
+
+
+def test_a_first_version_after_one_without_is_a_correction_and_not_refused() -> None:
+    first = decide([UNNUMBERED], 1, "b")
+    assert (first.status, first.supersedes, first.counts) == (Status.CORRECTION, UNNUMBERED, True)

@@ -1,5 +1,6 @@
 """A person's months: what is held, what is frozen, and what each row must add up to."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -74,8 +75,52 @@ def test_a_municipality_that_changes_its_method_changes_it_from_a_month_on() -> 
     rules = (MunicipalityRules(None, "M0"), MunicipalityRules(MARCH, "M1"))
     rows = run(case(slips_of(JANUARY, (10_000, 20_000, 30_000, 40_000)), months=4, rules=rules), LAW)
 
-    assert [row.attributed_wage_cents for row in rows] == [10_000, 20_000, 20_000, 30_000]
     assert [row.offset_method for row in rows] == ["M0", "M0", "M1", "M1"]
+    assert [row.attributed_wage_cents for row in rows] == [10_000, 20_000, 0, 30_000]
+    assert [row.base_months for row in rows] == [(JANUARY,), (FEBRUARY,), (), (MARCH,)]
+
+
+def test_the_first_month_under_m1_after_m0_is_paid_in_full() -> None:
+    rules = (MunicipalityRules(None, "M0"), MunicipalityRules(MARCH, "M1"))
+    march = run(case(slips_of(JANUARY, (80_000, 80_000, 80_000)), months=3, rules=rules), LAW)[2]
+
+    assert (march.counted_cents, march.offset_cents, march.benefit_paid_cents) == (0, 0, FLOOR)
+    assert march.wage_cents == 80_000
+
+
+def test_the_first_month_under_m0_after_m1_counts_both_wages_each_by_its_own_table() -> None:
+    rules = (MunicipalityRules(None, "M1"), MunicipalityRules(MARCH, "M0"))
+    wages = (10_000, 100_000, 40_000, 50_000)
+    exemption = Exemption(Decimal("0.25"), Cents(10_000))
+    rows = run(case(slips_of(JANUARY, wages), months=4, rules=rules, exemption=exemption), LAW)
+    alone = [
+        run(case([slip(str(JANUARY.plus(n)), wage)], months=4, rules=SAME_MONTH, exemption=exemption), LAW)[n]
+        for n, wage in enumerate(wages)
+    ]
+
+    assert [row.attributed_wage_cents for row in rows] == [0, 10_000, 140_000, 50_000]
+    assert rows[2].base_months == (FEBRUARY, MARCH)
+    assert rows[2].exempt_cents == 20_000
+    assert rows[2].counted_cents == alone[1].counted_cents + alone[2].counted_cents
+    assert {"care/2026-02/1#1", "care/2026-03/1#1"} <= set(rows[2].evidence)
+    tables = [line for line in rows[2].receipt if line.parameter.endswith("holiday_claim_table")]
+    assert len(tables) == 2
+
+
+def test_a_month_that_counts_two_wages_waits_for_both_slips() -> None:
+    rules = (MunicipalityRules(None, "M1"), MunicipalityRules(MARCH, "M0"))
+    known = [slip("2026-01", 50_000), slip("2026-04", 50_000)]
+    rows = run(case(known, months=4, rules=rules, expected_employers=frozenset({"care"})), LAW)
+
+    assert [row.missing_slips for row in rows] == [0, 1, 2, 0]
+
+
+def test_the_first_month_under_m1_waits_for_its_own_slip_alone() -> None:
+    rules = (MunicipalityRules(None, "M0"), MunicipalityRules(MARCH, "M1"))
+    known = [slip("2026-01", 50_000), slip("2026-03", 50_000)]
+    rows = run(case(known, months=3, rules=rules, expected_employers=frozenset({"care"})), LAW)
+
+    assert [row.missing_slips for row in rows] == [0, 1, 0]
 
 
 # ---- amounts ----------------------------------------------------------------------------------------------
@@ -233,17 +278,29 @@ def test_a_wage_of_a_year_without_a_claim_table_holds_the_month_and_no_wage_does
 # ---- what is paid -----------------------------------------------------------------------------------------
 
 
-def test_a_paid_month_comes_out_as_it_went_in_whatever_is_learned_later() -> None:
+def test_a_paid_month_comes_out_as_it_went_in_but_for_the_running_balance() -> None:
     first = run(case(slips_of(JANUARY, FLUCTUATING)), LAW)
     paid = {FEBRUARY: first[1]}
     corrected = [*slips_of(JANUARY, FLUCTUATING), slip("2026-01", 20_000, version=2)]
 
     rows = run(case(corrected, paid=paid), LAW)
 
-    assert rows[1] is first[1]
+    assert rows[1] == first[1]
     assert rows[0].wage_cents == 20_000
     assert rows[3].draw_cents == 100_000 - first[1].draw_cents
     assert rows[3].balance_cents == 0
+
+
+def test_a_paid_month_tells_the_balance_that_is_left_after_an_earlier_month_was_rebooked() -> None:
+    first = run(case(slips_of(JANUARY, FLUCTUATING)), LAW)
+    paid = {APRIL: first[3]}
+    better = [*slips_of(JANUARY, FLUCTUATING), slip("2026-02", 60_000, version=2)]
+
+    rows = run(case(better, paid=paid), LAW)
+
+    assert draws(rows)[1] < draws(first)[1]
+    assert rows[3].balance_cents == 100_000 - draws(rows)[1] - first[3].draw_cents > first[3].balance_cents
+    assert replace(rows[3], balance_cents=first[3].balance_cents) == first[3]
 
 
 def test_the_draw_of_a_later_paid_month_is_kept_out_of_reach_of_an_earlier_one() -> None:
@@ -324,3 +381,15 @@ def test_a_changed_row_is_not_equal_to_what_it_was() -> None:
     (row,) = run(case(months=1), LAW)
 
     assert replace(row, draw_cents=Cents(1)) != row
+
+
+@pytest.mark.parametrize(("rules", "base"), [(SAME_MONTH, FEBRUARY), (MONTH_LATER, JANUARY)])
+def test_a_row_from_before_base_months_were_named_reads_with_that_of_its_method(
+    rules: tuple[MunicipalityRules, ...], base: Month
+) -> None:
+    row = run(case(slips_of(JANUARY, FLUCTUATING), rules=rules), LAW)[1]
+    members = json.loads(row.to_json())
+    del members["base_months"]
+
+    assert row.base_months == (base,)
+    assert MonthRow.from_json(json.dumps(members)) == row

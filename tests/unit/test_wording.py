@@ -1,15 +1,17 @@
 """Every message a resident can get: plain, complete, deciding nothing, the same facts in both languages."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from itertools import product
 
 import pytest
 
-from notifier.plain_language import subject_faults, wording_faults
+from notifier.plain_language import subject_faults, two_words_for_one_thing, wording_faults
 from notifier.templates import load_templates
 from notifier.wording import (
     LANGUAGES,
+    NAMELESS,
     RULE,
     BufferLevel,
     Content,
@@ -43,6 +45,7 @@ CORRECTIONS = (
     Correction(Month(2025, 12), Cents(0), Cents(5_000)),
     Correction(Month(2025, 11), Cents(123_456), Cents(0)),
 )
+UNSETTLED = (Month(2025, 12), Month(2026, 3))
 
 
 def _every_content() -> list[Content]:
@@ -63,14 +66,30 @@ def _every_content() -> list[Content]:
         )
     ]
     ends = [
-        Content(MessageKind.BUFFER_END, MARCH, corrections=corrections, returned_cents=Cents(returned))
-        for corrections, returned in product(((), CORRECTIONS), (0, 53_180))
+        Content(
+            MessageKind.BUFFER_END,
+            MARCH,
+            corrections=corrections,
+            returned_cents=Cents(returned),
+            unsettled=unsettled,
+        )
+        for corrections, returned, unsettled in product(
+            ((), CORRECTIONS), (0, 53_180), ((), (Month(2026, 2),), UNSETTLED)
+        )
     ]
     return months + ends
 
 
 CONTENTS = _every_content()
-SENDERS = (FUND, replace(FUND, phone=None), replace(FUND, email=None), replace(FUND, phone=None, email=None))
+NOBODY_SAID = replace(NAMELESS, email="vragen@fonds.example")
+SENDERS = (
+    FUND,
+    replace(FUND, phone=None),
+    replace(FUND, email=None),
+    replace(FUND, phone=None, email=None),
+    NAMELESS,
+    NOBODY_SAID,
+)
 
 
 def _halves(wording: Wording, preferred: Language) -> dict[Language, str]:
@@ -91,6 +110,7 @@ def test_every_rendering_is_plain_and_decides_nothing(preferred: Language, sende
         assert subject_faults(wording.subject) == ()
         for language, text in _halves(wording, preferred).items():
             assert wording_faults(text, language, _names(sender)) == (), text
+            assert two_words_for_one_thing(text, language) == (), text
             assert "$" not in text
             assert "None" not in text
 
@@ -119,18 +139,121 @@ def test_a_month_names_its_amounts_as_expected_in_both_languages(content: Conten
     assert "Wat gebeurde er in maart 2026?" in halves["nl"]
 
 
-def test_with_a_known_wage_the_reader_need_not_do_anything_and_the_municipality_knows() -> None:
+def _dutch(content: Content, sender: Sender = FUND) -> str:
+    return _halves(word(content, sender, "nl", TEMPLATES), "nl")["nl"]
+
+
+def _english(content: Content, sender: Sender = FUND) -> str:
+    return _halves(word(content, sender, "nl", TEMPLATES), "nl")["en"]
+
+
+def test_a_known_wage_need_not_be_told_again_but_another_wage_must() -> None:
     content = Content(MessageKind.BUFFER_MONTH, MARCH, FIGURES)
-    text = word(content, FUND, "nl", TEMPLATES).text
-    assert "U hoeft niets te doen.\nDe gemeente kent uw loon al." in text
+    text = _dutch(content)
+    assert (
+        "De gemeente kent dit loon al.\n"
+        "De gemeente weet ook van uw buffer.\n"
+        "Hebt u nog ander loon? Geef dat dan door aan de gemeente." in text
+    )
+    assert "U hoeft niets te doen." not in text
+    assert "The municipality already knows these wages." in _english(content)
+    assert "Do you have other wages? Tell the municipality about those." in _english(content)
 
 
-def test_without_a_wage_the_one_action_is_to_tell_the_municipality_of_one() -> None:
+def test_without_a_wage_it_says_no_more_than_that_none_was_paid_as_far_as_is_known() -> None:
     content = Content(MessageKind.BUFFER_MONTH, MARCH, replace(FIGURES, wage_cents=Cents(0)))
-    text = word(content, FUND, "nl", TEMPLATES).text
-    assert "Wij kennen geen loon van u in deze maand." in text
-    assert "Geef uw loon dan door aan de gemeente." in text
-    assert "De gemeente kent uw loon al." not in text
+    text = _dutch(content)
+    assert "- Voor zover wij weten kreeg u in deze maand geen loon." in text
+    assert (
+        "Klopt het dat u geen loon kreeg? Dan hoeft u niets te doen.\n"
+        "Klopt het niet? Geef dat dan door aan de gemeente." in text
+    )
+    assert "kennen" not in text
+    assert "weet dat dan nog niet" not in text, "a slip of this month may be known with another pay day"
+    assert "- As far as we know, you were paid no wages in this month." in _english(content)
+    assert "does not know" not in _english(content)
+
+
+def test_an_end_with_every_month_settled_asks_nothing() -> None:
+    content = Content(MessageKind.BUFFER_END, MARCH, returned_cents=Cents(53_180))
+    text = _dutch(content)
+    assert "U hoeft niets te doen.\nDe gemeente weet al dat uw buffer is gestopt." in text
+    assert "Dat geld gaat terug naar het fonds." in text
+    assert "loonstrook" not in text
+    assert "That money goes back to the fund." in _english(content)
+
+
+def test_an_end_with_months_never_settled_names_them_and_asks_for_the_slip() -> None:
+    content = Content(MessageKind.BUFFER_END, MARCH, returned_cents=Cents(53_180), unsettled=UNSETTLED)
+    text = _dutch(content)
+    assert (
+        "Over deze maanden missen wij een loonstrook:\n"
+        "- december 2025\n"
+        "- maart 2026\n"
+        "Over die maanden kwam er niets uit uw buffer." in text
+    )
+    assert "Geef die dan aan de gemeente." in text
+    assert "Kreeg u toen geen loon? Dan kunt u dat ook doorgeven." in text
+    assert "U hoeft niets te doen" not in text
+    assert "De gemeente weet al" not in text
+    english = _english(content)
+    assert "- December 2025\n- March 2026\nFor those months nothing came from your buffer." in english
+    assert "You do not need to do anything" not in english
+
+
+def test_one_month_never_settled_is_told_in_the_singular() -> None:
+    text = _dutch(Content(MessageKind.BUFFER_END, MARCH, unsettled=(Month(2026, 2),)))
+    assert (
+        "Over februari 2026 missen wij een loonstrook.\nOver die maand kwam er niets uit uw buffer." in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "now", "dutch", "english"),
+    [
+        (
+            10_000,
+            15_000,
+            "Over januari 2026 verwachtten wij eerst € 100,00 uit uw buffer. "
+            "Nu verwachten wij in totaal € 150,00.",
+            "For January 2026 we first expected €100.00 from your buffer. Now we expect €150.00 in total.",
+        ),
+        (
+            0,
+            15_000,
+            "Over januari 2026 verwachten wij nu in totaal € 150,00 uit uw buffer.",
+            "For January 2026 we now expect €150.00 in total from your buffer.",
+        ),
+        (
+            10_000,
+            0,
+            "Over januari 2026 verwachtten wij eerst € 100,00 uit uw buffer. Nu verwachten wij niets.",
+            "For January 2026 we first expected €100.00 from your buffer. Now we expect nothing.",
+        ),
+    ],
+)
+def test_a_correction_gives_the_total_of_the_month_and_no_second_payment(
+    told: int, now: int, dutch: str, english: str
+) -> None:
+    correction = Correction(Month(2026, 1), Cents(told), Cents(now))
+    for kind, figures in ((MessageKind.BUFFER_MONTH, FIGURES), (MessageKind.BUFFER_END, None)):
+        content = Content(kind, MARCH, figures, corrections=(correction,))
+        assert f"- {dutch}" in _dutch(content).replace("\N{NO-BREAK SPACE}", " ")
+        assert f"- {english}" in _english(content)
+
+
+def test_a_sender_nobody_named_is_your_buffer_fund_in_each_language() -> None:
+    content = CONTENTS[0]
+    dutch, english = _dutch(content, NOBODY_SAID), _english(content, NOBODY_SAID)
+    assert "Dit bericht is van uw bufferfonds." in dutch
+    assert "U kunt mailen naar uw bufferfonds: vragen@fonds.example." in dutch
+    assert dutch.endswith("Met vriendelijke groet,\nUw bufferfonds")
+    assert "This message is from your buffer fund." in english
+    assert english.endswith("Kind regards,\nYour buffer fund\n")
+    page = letter(
+        word(content, NOBODY_SAID, "nl", TEMPLATES), ("Robin",), NOBODY_SAID, date(2026, 4, 8), "nl"
+    )
+    assert page.startswith("Uw bufferfonds\n")
 
 
 @pytest.mark.parametrize(("preferred", "first"), [("nl", "Beste deelnemer,"), ("en", "Dear participant,")])
@@ -144,6 +267,12 @@ def test_what_is_stored_reads_back_equal(content: Content) -> None:
     assert Content.from_bytes(content.to_bytes()) == content
     wording = word(content, FUND, "nl", TEMPLATES)
     assert Wording.from_bytes(wording.to_bytes()) == wording
+
+
+def test_a_message_stored_before_unsettled_months_were_told_reads_back() -> None:
+    content = Content(MessageKind.BUFFER_END, MARCH)
+    stored = {name: value for name, value in json.loads(content.to_bytes()).items() if name != "unsettled"}
+    assert Content.from_bytes(json.dumps(stored).encode()) == content
 
 
 def test_a_letter_shows_the_address_the_day_and_the_same_text() -> None:
@@ -176,6 +305,19 @@ def test_the_check_finds_a_long_sentence_and_counts_an_amount_as_one_word() -> N
     fifteen = "een " * 13 + "€\N{NO-BREAK SPACE}1.331,43 dag."
     assert wording_faults(fifteen, "nl") == ()
     assert wording_faults("een " + fifteen, "nl")[0].startswith("sentence of more than 15 words")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "fault"),
+    [
+        ("nl", "Uw uitkering is € 5.", "uitkering: say bijstand"),
+        ("nl", "Uw salaris.", "salaris: say loon"),
+        ("nl", "Uit uw Bufferbudget.", "bufferbudget: say buffer"),
+        ("en", "Your salary.", "salary: say wages"),
+    ],
+)
+def test_the_check_finds_a_second_word_for_one_thing(language: Language, text: str, fault: str) -> None:
+    assert two_words_for_one_thing(text, language) == (fault,)
 
 
 def test_parts_of_words_of_decision_are_no_fault() -> None:

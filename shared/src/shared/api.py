@@ -4,7 +4,9 @@ Not mounted and not included but joined: each route stays a plain route of the o
 template, its roles and its limits can be listed and tested.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -18,9 +20,10 @@ from starlette.types import Message
 from shared import openapi, problems
 from shared.commands import KeptAnswers
 from shared.edge import Edge, EdgeState
-from shared.errors import Fault, Invalid, TooLarge, UnsupportedMedia
-from shared.requests import strict_json
+from shared.errors import Fault, Invalid, TooLarge, TooSlow, UnsupportedMedia
+from shared.requests import InvalidParameters, unknown_parameters
 from shared.settings import Settings
+from shared.strict_json import strict_json
 from shared.tokens import Allow, Role, Verifier
 
 BodyLimit = Literal["body", "batch"]
@@ -31,6 +34,16 @@ BATCH: Final = {"x-body-limit": "batch"}
 def known(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """`responses` of a route that makes something (201) and answers 200 when it was there already."""
     return {200: {"model": model, "description": "It was known already; nothing is done twice."}}
+
+
+def made(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route that answers 200 and makes something the first time (201)."""
+    return {201: {"model": model, "description": "It was not there before."}}
+
+
+NO_SUCH: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "What is named does not exist here."}}
+"""`responses` of a route whose body or query names something that may not be there; paths with a template
+say so by themselves."""
 
 
 class StrictRequest(Request):
@@ -57,23 +70,40 @@ class StrictRoute(APIRoute):
         return "batch" if (self.openapi_extra or {}).get("x-body-limit") == "batch" else "body"
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle = self._handler(self.dependant)
         allowed = self.allowed
         service = str(self.tags[0]) if self.tags else ""
         self.service = service
         reads_json = self.body_field is not None
+        known_queries = sorted(_query_names(self.dependant))
+        read_all = self._handler(replace(self.dependant, call=_nothing_else_is_wrong))
 
         async def strict(request: Request) -> Response:
             if allowed is not None:
                 allowed.check(request, area=service)
-            limits: Mapping[BodyLimit, int] = request.app.state.body_limits
-            counted = StrictRequest(request.scope, _counted(request, limits[self.body_limit]))
+            limits: Mapping[BodyLimit, tuple[int, float]] = request.app.state.body_limits
+            counted = StrictRequest(request.scope, _counted(request, *limits[self.body_limit]))
             if reads_json and await counted.body():
                 _must_be_json(request)
                 await counted.json()
-            return await handle(counted)
+            if not (unknown := unknown_parameters(request.query_params.keys(), known_queries)):
+                return await handle(counted)
+            # A misspelt filter filters nothing. What else is wrong comes in the same answer.
+            request.state.unknown_parameters = unknown
+            try:
+                return await read_all(counted)
+            except _NothingElseIsWrong:
+                raise InvalidParameters("query", unknown) from None
 
         return strict
+
+    def _handler(self, dependant: Dependant) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What reads the parameters of a request and then makes the call of `dependant`."""
+        own, self.dependant = self.dependant, dependant
+        try:
+            return super().get_route_handler()
+        finally:
+            self.dependant = own
 
 
 class ServiceRouter(APIRouter):
@@ -110,7 +140,10 @@ def make_app(
     )
     app.state.verifier = Verifier(settings.token_public_path)
     app.state.kept_answers = dict(kept_answers)
-    app.state.body_limits = {"body": settings.body_max_bytes, "batch": settings.batch_max_bytes}
+    app.state.body_limits = {
+        "body": (settings.body_max_bytes, settings.body_seconds),
+        "batch": (settings.batch_max_bytes, settings.batch_seconds),
+    }
     for router in routers:
         app.router.routes.extend(router.routes)
     _refuse_open_routes(app)
@@ -149,14 +182,30 @@ def _find_allow(dependant: Dependant) -> Allow | None:
     return next((allow for allow in found if allow is not None), None)
 
 
+class _NothingElseIsWrong(Exception):
+    """Every parameter and the body could be read."""
+
+
+async def _nothing_else_is_wrong(**_: Any) -> None:
+    raise _NothingElseIsWrong
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    inner = (_query_names(each) for each in dependant.dependencies)
+    return {field.alias for field in dependant.query_params}.union(*inner)
+
+
 def _must_be_json(request: Request) -> None:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json" and not media.endswith("+json"):
         raise UnsupportedMedia("send the body as application/json")
 
 
-def _counted(request: Request, limit: int) -> Callable[[], Coroutine[Any, Any, Message]]:
-    """The request's `receive` that stops at a number of bytes, announced or not."""
+def _counted(request: Request, limit: int, seconds: float) -> Callable[[], Coroutine[Any, Any, Message]]:
+    """The request's `receive` that stops at a number of bytes, announced or not, and after some seconds.
+
+    The seconds are for the whole body: a caller that sends a byte now and then is as slow as one that stops.
+    """
     try:
         announced = int(request.headers.get("content-length", "0"))
     except ValueError:
@@ -164,11 +213,22 @@ def _counted(request: Request, limit: int) -> Callable[[], Coroutine[Any, Any, M
     if announced > limit:
         raise TooLarge(f"the body may be {limit} bytes at most")
     seen = 0
+    complete = False
+    deadline: float | None = None
 
     async def receive() -> Message:
-        nonlocal seen
-        message = await request.receive()
+        nonlocal seen, complete, deadline
+        if complete:  # what comes now is the end of the connection, which may take its time
+            return await request.receive()
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await request.receive()
+        except TimeoutError:
+            raise TooSlow(f"the body may take {seconds:g} seconds at most") from None
         seen += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
         if seen > limit:
             raise TooLarge(f"the body may be {limit} bytes at most")
         return message

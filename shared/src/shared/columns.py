@@ -58,7 +58,12 @@ class MonthText(TypeDecorator[Month]):
     cache_ok = True
 
     def process_bind_param(self, value: Month | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
+        if value is None:
+            return None
+        # A text would be taken by both databases, whatever it says, and be found out by whoever reads it.
+        if not isinstance(value, Month):
+            raise TypeError(f"a month is a Month, not a {type(value).__name__}")
+        return str(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Month | None:
         return None if value is None else Month.parse(value)

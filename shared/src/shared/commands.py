@@ -3,11 +3,14 @@
 With an `Idempotency-Key` the answer is kept for IDEMPOTENCY_DAYS: the same input gets the same answer, other
 input is a conflict. Keys are scoped to caller, method and path and kept as a keyed hash, like the input.
 Only answers are kept, never errors: a refused request may be repaired and sent again under its key. What is
-kept of an answer is encrypted with a key of the service, because an answer can name a participant.
+kept of an answer is encrypted: with a key of the service, and inside of that, when the answer is about a
+person, with that person's key. Once the key is destroyed the answer is gone, here as everywhere else.
 """
 
 import hmac
+import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,8 +22,10 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Row, bindparam, delete, select, update
 
+from shared import access_log
 from shared.database import Database, Tx, insert_ignore
 from shared.errors import Conflict, Fault
+from shared.personal_keys import KeyStore, PersonErased, Plain, Sealed
 from shared.plumbing import TABLES
 from shared.requests import InvalidParameters
 from shared.tokens import Caller
@@ -28,23 +33,41 @@ from shared.tokens import Caller
 _IDEMPOTENCY = TABLES.idempotency
 _NONCE = 12
 _KEY_MAX = 255
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_OF_A_PERSON = "answer"
+"""The purpose for which kept answers are encrypted with a person's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whom an answer is about, and how the access log names why and what was done."""
+
+    participant_id: str
+    purpose: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command answers: a body (None for none), its status and headers such as Location."""
+    """What a command answers: a body (None for none), its status and headers such as Location.
+
+    An answer that tells anything of a person says `about` whom: it is kept under that person's key, and its
+    replays are in the access log. The headers are kept in the clear and name nobody.
+    """
 
     body: BaseModel | None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    about: About | None = None
 
 
 class KeptAnswers:
-    """How one service keeps answers: hashes with one key, bodies encrypted with another."""
+    """How one service keeps answers: hashes with one key, bodies encrypted with another and with people's."""
 
-    def __init__(self, secret: bytes, keep_for: timedelta) -> None:
+    def __init__(self, secret: bytes, keep_for: timedelta, people: KeyStore | None = None) -> None:
         self._hash_key = hmac.digest(secret, b"hash", "sha256")
         self._cipher = AESGCM(hmac.digest(secret, b"cipher", "sha256"))
+        self._people = people
         self.keep_for = keep_for
 
     def hash(self, *parts: bytes) -> str:
@@ -52,13 +75,41 @@ class KeptAnswers:
         framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hmac.digest(self._hash_key, framed, "sha256").hex()
 
-    def seal(self, body: bytes, key_hash: str) -> bytes:
-        """Encrypt an answer for one row: moved to another row it does not open."""
-        nonce = os.urandom(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, body, key_hash.encode())
+    async def seal(self, body: bytes, about: About | None, key_hash: str) -> bytes:
+        """Encrypt an answer for one row: moved to another row it does not open.
 
-    def open(self, sealed: bytes, key_hash: str) -> bytes:
+        Of an answer about somebody whose key is destroyed already, only that there was one is kept.
+        """
+        content = body if about is None else await self._sealed_for(about, body)
+        whom = None if about is None else [about.participant_id, about.purpose, about.action]
+        nonce = os.urandom(_NONCE)
+        framed = json.dumps(whom).encode() + b"\n" + content
+        return nonce + self._cipher.encrypt(nonce, framed, key_hash.encode())
+
+    async def open(self, sealed: bytes, key_hash: str) -> tuple[bytes, About | None]:
+        """A kept answer and whom it is about; raises PersonErased once that person's key is destroyed."""
+        whom, _, content = self.framed(sealed, key_hash).partition(b"\n")
+        if (named := json.loads(whom)) is None:
+            return content, None
+        about = About(*named)
+        item = Sealed(about.participant_id, _OF_A_PERSON, content)
+        return (await self._store().decrypt_many([item], fresh=True))[0], about
+
+    def framed(self, sealed: bytes, key_hash: str) -> bytes:
+        """What the service's key alone opens: whom the answer is about, and if anybody, a ciphertext."""
         return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], key_hash.encode())
+
+    async def _sealed_for(self, about: About, body: bytes) -> bytes:
+        item = Plain(about.participant_id, _OF_A_PERSON, body)
+        try:
+            return (await self._store().encrypt_many([item]))[0]
+        except PersonErased:
+            return b""
+
+    def _store(self) -> KeyStore:
+        if self._people is None:
+            raise ValueError("an answer about a person needs a service that has a key store")
+        return self._people
 
 
 async def command(
@@ -73,7 +124,8 @@ async def command(
 
     `run` makes its changes on the transaction and returns the answer; whatever it raises rolls all back.
     `input_hash` (sha256 of the body) is for calls that stream their body; others leave it out. Raises
-    Conflict when the key was used with other input, TryAgain when the database is away.
+    Conflict when the key was used with other input, PersonErased when the kept answer was about a person who
+    has been erased, TryAgain when the database is away.
     """
     key = idempotency_key(request)
     if key is None:
@@ -87,7 +139,7 @@ async def command(
     wanted = kept.hash(digest, query, kind)
 
     async def once(tx: Tx) -> Response:
-        return await _once(tx, kept, key_hash, wanted, run)
+        return await _once(tx, kept, key_hash, wanted, run, caller)
 
     # With a key a repeated attempt finds what an attempt of unknown outcome left, so retrying does no harm.
     return await database.retrying(once)
@@ -118,12 +170,19 @@ async def _forget(tx: Tx, before: datetime, at_most: int) -> int:
 
 
 def _scope(request: Request, caller: Caller) -> tuple[bytes, ...]:
+    """Caller, method and path; a UUID in capitals is the same path."""
     who = (caller.subject, caller.role.value, caller.municipality or "", caller.fund or "")
-    return (*(part.encode() for part in who), request.method.encode(), request.url.path.encode())
+    path = _UUID.sub(lambda found: found[0].lower(), request.url.path)
+    return (*(part.encode() for part in who), request.method.encode(), path.encode())
 
 
 async def _once(
-    tx: Tx, kept: KeptAnswers, key_hash: str, wanted: str, run: Callable[[Tx], Awaitable[Answer]]
+    tx: Tx,
+    kept: KeptAnswers,
+    key_hash: str,
+    wanted: str,
+    run: Callable[[Tx], Awaitable[Answer]],
+    caller: Caller,
 ) -> Response:
     """Claim the key or find its answer. A second claim waits until the first has committed or rolled back."""
     table = _IDEMPOTENCY
@@ -133,7 +192,7 @@ async def _once(
     while not await tx.rows(claiming, [claim]):
         row = await tx.one(select(table).where(table.c.key_hash == key_hash))
         if row.recorded_at > cutoff:
-            return _replayed(row, kept, wanted)
+            return await _replayed(tx, row, kept, wanted, caller)
         # The clean-up has not come by yet. Of two requests that both see this, the delete lets one claim.
         await tx.execute(delete(table).where(table.c.key_hash == key_hash, table.c.recorded_at <= cutoff))
     answer = await run(tx)
@@ -144,18 +203,26 @@ async def _once(
             "claimed": key_hash,
             "status": answer.status,
             "headers": dict(answer.headers),
-            "body": kept.seal(bytes(response.body), key_hash),
+            "body": await kept.seal(bytes(response.body), answer.about, key_hash),
         },
     )
     return response
 
 
-def _replayed(row: Row[Any], kept: KeptAnswers, wanted: str) -> Response:
+async def _replayed(tx: Tx, row: Row[Any], kept: KeptAnswers, wanted: str, caller: Caller) -> Response:
     if row.input_hash != wanted:
         raise Conflict("this Idempotency-Key was used with other input: send a new key")
     headers = {**row.headers, "Idempotency-Replayed": "true"}
-    body = kept.open(row.body, row.key_hash) or None
-    return Response(body, row.status, headers, media_type="application/json" if body else None)
+    body, about = await kept.open(row.body, row.key_hash)
+    if about is not None:
+        await access_log.record(
+            tx,
+            actor=caller.subject,
+            purpose=about.purpose,
+            action=f"{about.action}, replayed",
+            participant_ids=[about.participant_id],
+        )
+    return Response(body or None, row.status, headers, media_type="application/json" if body else None)
 
 
 def _response(answer: Answer) -> Response:

@@ -6,9 +6,11 @@ It stands outside everything else, so that a fault of ours still leaves as a pro
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.log import Log
@@ -34,6 +36,10 @@ SECURITY_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 
 _OPEN_WHILE_STARTING: Final = frozenset({"/livez", "/readyz", "/startupz", "/v1/openapi.json", "/metrics"})
 _QUIET: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
+_WENT_AWAY: Final = 499
+"""In the metrics, for callers that are no longer there to be answered."""
+CROWDED: Final = "crowded"
+"""In a request's state when its connection is one too many (shared.listening)."""
 
 
 @dataclass(slots=True)
@@ -63,13 +69,16 @@ class Edge:
         scope.setdefault("state", {})["request_id"] = request_id
         began = time.perf_counter()
         error_id: str | None = None
+        went_away = False
         try:
-            if not self._state.started and scope["path"] not in _OPEN_WHILE_STARTING:
-                await _starting()(scope, receive, exchange.send)
+            if (refusal := self._refusal(scope)) is not None:
+                await refusal(scope, receive, exchange.send)
             else:
                 await self._app(scope, receive, exchange.send)
         except (asyncio.CancelledError, GeneratorExit):
             raise
+        except ClientDisconnect:
+            went_away = True
         except Exception as error:
             error_id = request_id
             route = route_template(scope)
@@ -77,7 +86,16 @@ class Edge:
             if not exchange.status:
                 await internal_error(error_id)(scope, receive, exchange.send)
         finally:
-            self._measure(scope, exchange.status or 500, time.perf_counter() - began, request_id, error_id)
+            status = exchange.status or (_WENT_AWAY if went_away else 500)
+            self._measure(scope, status, time.perf_counter() - began, request_id, error_id)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Why this request is not served now, whoever asks; health can always be asked."""
+        if scope["path"] in _OPEN_WHILE_STARTING:
+            return None
+        if not self._state.started:
+            return _starting()
+        return _crowded() if scope["state"].get(CROWDED) else None
 
     def _measure(
         self, scope: Scope, status: int, seconds: float, request_id: str, error_id: str | None
@@ -91,16 +109,19 @@ class Edge:
         if scope["path"] in _QUIET and status < 500:
             return
         caller = scope.get("state", {}).get("caller")
-        self._state.log.of(service).write(
-            "http_request",
-            method=method,
-            route=route,
-            status=status,
-            milliseconds=round(seconds * 1000, 1),
-            role=caller.role.value if isinstance(caller, Caller) else None,
-            request_id=request_id,
-            **({"error_id": error_id} if error_id else {}),
-        )
+        fields: dict[str, object] = {
+            "method": method,
+            "route": route,
+            "milliseconds": round(seconds * 1000, 1),
+            "role": caller.role.value if isinstance(caller, Caller) else None,
+            "request_id": request_id,
+        }
+        if status == _WENT_AWAY:
+            self._state.log.of(service).write("client_disconnected", **fields)
+            return
+        if error_id:
+            fields["error_id"] = error_id
+        self._state.log.of(service).write("http_request", status=status, **fields)
 
 
 class _Exchange:
@@ -141,7 +162,17 @@ def _method(scope: Scope) -> str:
     return method if method in {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"} else "other"
 
 
-def _starting() -> Any:
+def _crowded() -> Response:
+    return problem(
+        503,
+        "crowded",
+        "Too many connections",
+        "more callers are connected than can be served: close connections that you do not need",
+        {"Retry-After": str(RETRY_AFTER_SECONDS), "Connection": "close"},
+    )
+
+
+def _starting() -> Response:
     return problem(
         503,
         "starting",

@@ -7,11 +7,20 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in an input: a stable rule id, where it is (JSON pointer) and what the sender can do."""
+    """One fault in an input: a stable rule id, where it is (JSON pointer) and what the sender can do.
+
+    Input can hold halves of surrogate pairs, which no answer and no database can carry: they become `?`.
+    """
 
     rule: str
     pointer: str
     detail: str
+
+    def __post_init__(self) -> None:
+        for name in ("pointer", "detail"):
+            text: str = getattr(self, name)
+            if not text.isascii():
+                object.__setattr__(self, name, text.encode("utf-8", "replace").decode("utf-8"))
 
 
 class BufferbudgetError(Exception):
@@ -31,7 +40,14 @@ class Invalid(BufferbudgetError):
 
 
 class NotFound(BufferbudgetError):
-    """There is no such thing, or the caller may not know that there is."""
+    """There is no such thing, or the caller may not know that there is.
+
+    `faults` tells which member of the input names it, where it is not the path.
+    """
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.faults = tuple(faults)
 
 
 class NotAllowed(BufferbudgetError):
@@ -56,6 +72,10 @@ class TooEarly(BufferbudgetError):
 
 class TooLarge(BufferbudgetError):
     """The input is larger than the limit that the message names."""
+
+
+class TooSlow(BufferbudgetError):
+    """The input did not arrive within the time that the message names."""
 
 
 class UnsupportedMedia(BufferbudgetError):

@@ -2,8 +2,18 @@
 
 import secrets
 from datetime import datetime
-from typing import Protocol
+from typing import Annotated, Final, Protocol
 from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+UuidText = Annotated[
+    str,
+    StringConstraints(pattern=UUID_PATTERN, to_lower=True),
+    Field(description="UUID.", examples=["7f1c3d52-6a7e-4d0b-9a58-0c0f4f3f6d11"]),
+]
+"""A UUID in a body, path or query: capitals are read as small letters, so that it names the same thing."""
 
 
 class Ids(Protocol):

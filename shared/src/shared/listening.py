@@ -11,13 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from shared.connections import Bounds, connections_within
 from shared.metrics import CONTENT_TYPE, Metrics
+
+__all__ = ["Bounds", "HttpServer", "metrics_app"]
 
 
 class HttpServer(uvicorn.Server):
     """uvicorn without its own signal handling: it would raise the signal again before anything is closed."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float, bounds: Bounds) -> None:
         """Bind at once; raises OSError with address and port when that cannot be. Port 0 takes a free one."""
         self._socket = _bound(host, port)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
@@ -25,14 +28,14 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=connections_within(bounds),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=30,
+                timeout_keep_alive=bounds.keep_alive_seconds,
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),
             )
         )

@@ -26,6 +26,8 @@ LogEventName = Literal[
     "part_failed",
     "http_request",
     "http_failure",
+    "client_disconnected",
+    "connections_refused",
     "consumer_retry",
     "consumer_stopped",
     "message_parked",
@@ -37,11 +39,14 @@ LogEventName = Literal[
     "library",
     # income-intake
     "batch_finished",
+    "batch_failed",
     # buffer-ledger
     "close_finished",
+    "enrolment_failed",
     "invariant_broken",
     # notifier
     "delivery_failed",
+    "delivery_replaced",
     "delivery_given_up",
 ]
 
@@ -90,6 +95,18 @@ LOG_EVENTS: Final[tuple[LogEvent, ...]] = (
         "A request met a fault of ours; see error_id.",
     ),
     _event(
+        "client_disconnected",
+        "info",
+        "method route milliseconds role request_id",
+        "A caller went away before its body was whole; nothing was done.",
+    ),
+    _event(
+        "connections_refused",
+        "warning",
+        "connections count",
+        "More connections than twice CONNECTIONS_MAX; so many were closed since the last such line.",
+    ),
+    _event(
         "consumer_retry",
         "warning",
         "topic reason error_type seconds count",
@@ -128,7 +145,24 @@ LOG_EVENTS: Final[tuple[LogEvent, ...]] = (
         "batch_id received accepted corrections duplicates refused seconds",
         "A batch is done.",
     ),
-    _event("close_finished", "info", "close_id month settled held missing seconds", "A month close is done."),
+    _event(
+        "batch_failed",
+        "error",
+        "batch_id attempts error_type frames",
+        "A batch is given up; its sender sees why and may send it again.",
+    ),
+    _event(
+        "close_finished",
+        "info",
+        "close_id month settled held missing failed seconds",
+        "A month close is done.",
+    ),
+    _event(
+        "enrolment_failed",
+        "error",
+        "enrolment_id error_type frames",
+        "A close could not compute an enrolment and left it as it was; all others were closed.",
+    ),
     _event(
         "invariant_broken",
         "error",
@@ -142,10 +176,16 @@ LOG_EVENTS: Final[tuple[LogEvent, ...]] = (
         "A delivery is tried again later.",
     ),
     _event(
+        "delivery_replaced",
+        "warning",
+        "message_id channel attempt code",
+        "An e-mail is given up, and a letter goes out in its place.",
+    ),
+    _event(
         "delivery_given_up",
         "error",
         "message_id channel attempt code",
-        "A message could not be delivered.",
+        "A message could not be delivered, and no way is left.",
     ),
 )
 

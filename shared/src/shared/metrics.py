@@ -42,6 +42,7 @@ MetricName = Literal[
     "bufferbudget_months_settled_total",
     "bufferbudget_months_held",
     "bufferbudget_enrolments",
+    "bufferbudget_enrolments_failed_total",
     "bufferbudget_months_below_floor_total",
     "bufferbudget_drawn_cents_total",
     "bufferbudget_ledger_checks_total",
@@ -168,6 +169,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "gauge",
         ("state",),
         "Enrolments at the last check of the ledger: ACTIVE, ENDED.",
+        service="buffer-ledger",
+    ),
+    Metric(
+        "bufferbudget_enrolments_failed_total",
+        "counter",
+        (),
+        "Times a close left an enrolment as it was because it could not be computed.",
         service="buffer-ledger",
     ),
     Metric(

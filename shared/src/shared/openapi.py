@@ -56,6 +56,7 @@ _TITLES: Final[Mapping[int, str]] = {
     401: "No valid token.",
     403: "The token does not allow this.",
     404: "There is no such thing, or it is not the caller's.",
+    408: "The body came too slowly; send it again.",
     409: "Contradicts what is recorded, or can be done later.",
     413: "The body is too large.",
     415: "The content type is not read here.",
@@ -133,15 +134,14 @@ def _complete(operation: dict[str, Any], path: str, method: str, route: APIRoute
         roles = getattr(getattr(route, "allowed", None), "roles", ())
         operation["x-roles"] = [Role(role).value for role in roles]
         statuses += [401, 403]
-    if method != "get" or operation.get("parameters"):
-        statuses.append(400)
+        statuses.append(400)  # a parameter that the call does not know, if nothing else
     if "{" in path:
         statuses.append(404)
     if method in {"post", "put"}:
         statuses.append(409)
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     if "requestBody" in operation:
-        statuses += [413, 415]
+        statuses += [408, 413, 415]
     for status in statuses:
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     for code, response in responses.items():

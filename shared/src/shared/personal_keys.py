@@ -102,9 +102,13 @@ class KeyStore:
             sealed.append(_FORMAT + nonce + content)
         return sealed
 
-    async def decrypt_many(self, items: Sequence[Sealed]) -> list[bytes]:
-        """Decrypt, in order. Raises PersonErased when one of them is erased, Unreadable, TryAgain."""
-        keys = await self._keys({item.subject for item in items}, make=False)
+    async def decrypt_many(self, items: Sequence[Sealed], *, fresh: bool = False) -> list[bytes]:
+        """Decrypt, in order. Raises PersonErased when one of them is erased, Unreadable, TryAgain.
+
+        `fresh` looks into the store whatever this process remembers: for content that nothing but its key
+        keeps from being read.
+        """
+        keys = await self._keys({item.subject for item in items}, make=False, fresh=fresh)
         opened = [self._open(keys.get(item.subject), item) for item in items]
         if any(content is None for content in opened):
             raise PersonErased("the person has been erased: nothing of the content can be read any more")
@@ -114,6 +118,24 @@ class KeyStore:
         """Decrypt, in order, with None for whoever has been erased: for lists of several people."""
         keys = await self._keys({item.subject for item in items}, make=False)
         return [self._open(keys.get(item.subject), item) for item in items]
+
+    async def decrypt_readable(self, items: Sequence[Sealed]) -> list[bytes | Unreadable | None]:
+        """Decrypt, in order, with the fault itself for what does not open and None for whoever is erased.
+
+        For work on several people that one spoilt row may not stop. Raises TryAgain, and Unreadable when
+        the whole store was wrapped with another master key.
+        """
+        await self.start()
+        try:
+            return list(await self.decrypt_present(items))
+        except Unreadable:
+            return [await self._readable(item) for item in items]
+
+    async def _readable(self, item: Sealed) -> bytes | Unreadable | None:
+        try:
+            return (await self.decrypt_present([item]))[0]
+        except Unreadable as fault:
+            return fault
 
     async def encrypt(self, subject: str, purpose: str, content: str) -> bytes:
         """Encrypt one text."""
@@ -147,9 +169,12 @@ class KeyStore:
 
     # ---- keys ---------------------------------------------------------------------------------------------
 
-    async def _keys(self, subjects: Collection[str], *, make: bool) -> dict[str, AESGCM]:
+    async def _keys(self, subjects: Collection[str], *, make: bool, fresh: bool = False) -> dict[str, AESGCM]:
         """The unwrapped keys; without `make` an erased or unknown subject is left out."""
         await self.start()
+        if fresh:
+            for subject in subjects:
+                self._cache.pop(subject, None)
         found = {subject: key for subject in subjects if (key := self._cached(subject)) is not None}
         missing = [subject for subject in subjects if subject not in found]
         if not missing:

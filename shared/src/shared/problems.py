@@ -22,6 +22,7 @@ from shared.errors import (
     NotFound,
     TooEarly,
     TooLarge,
+    TooSlow,
     TryAgain,
     UnsupportedMedia,
 )
@@ -33,6 +34,7 @@ from shared.requests import (
     faults_of,
     parameter_faults,
     parse_request,
+    shortened,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -47,6 +49,7 @@ STATUS: Final[Mapping[type[BufferbudgetError], tuple[HTTPStatus, str, str]]] = {
     PersonErased: (HTTPStatus.NOT_FOUND, "erased", "This person's data has been erased"),
     TooEarly: (HTTPStatus.CONFLICT, "too-early", "This can be done later"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The body is too large"),
+    TooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too-slow", "The body came too slowly"),
     UnsupportedMedia: (
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "unsupported-media",
@@ -95,10 +98,14 @@ def problem_of(error: BufferbudgetError) -> Response | None:
     detail = error.detail
     if isinstance(error, Invalid):
         place = error.place if isinstance(error, InvalidParameters) else "body"
-        members["errors"] = _errors(error.faults, place)
+        members["errors"] = _errors(shortened(error.faults), place)
         detail = _counted(len(error.faults))
+    elif isinstance(error, NotFound) and error.faults:
+        members["errors"] = _errors(error.faults, "body")
     elif isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="bufferbudget"'
+    elif isinstance(error, TooSlow):
+        headers["Connection"] = "close"
     elif isinstance(error, TooEarly) and error.available_from is not None:
         members["availableFrom"] = format_instant(error.available_from)
     elif isinstance(error, TryAgain):
@@ -137,14 +144,22 @@ async def _unreadable(request: Request, error: Exception) -> Response:
     """Faults of body, path, query and headers in one answer, cross-field faults of the body too."""
     assert isinstance(error, RequestValidationError)
     errors: list[dict[str, str]] = []
-    for place in ("path", "query", "header", "cookie"):
-        found = [_relocated(fault) for fault in error.errors() if fault["loc"][0] == place]
-        errors += _errors(parameter_faults(found), place)
-    in_body = [fault for fault in error.errors() if fault["loc"][0] == "body"]
-    if in_body:
-        errors += _errors(_body_faults(request, error.body, in_body), "body")
+    number = 0
+    for place in ("path", "query", "header", "cookie", "body"):
+        found = [fault for fault in error.errors() if fault["loc"][0] == place]
+        unknown: Sequence[Fault] = getattr(request.state, "unknown_parameters", ())
+        if not found and not (place == "query" and unknown):
+            continue
+        if place == "body":
+            faults = _body_faults(request, error.body, found)
+        else:
+            faults = parameter_faults([_relocated(fault) for fault in found])
+        if place == "query":
+            faults = [*faults, *unknown]
+        errors += _errors(shortened(faults), place)
+        number += len(faults)
     status, kind, title = STATUS[Invalid]
-    return problem(status, kind, title, _counted(len(errors)), errors=errors)
+    return problem(status, kind, title, _counted(number), errors=errors)
 
 
 def _body_faults(request: Request, body: Any, found: Sequence[Mapping[str, Any]]) -> Sequence[Fault]:

@@ -22,7 +22,7 @@ from shared.bus.port import Bus
 from shared.contracts.catalogue import partitions_by_topic
 from shared.edge import API_VERSION, EdgeState
 from shared.errors import TryAgain
-from shared.listening import HttpServer, metrics_app
+from shared.listening import Bounds, HttpServer, metrics_app
 from shared.log import get_log
 from shared.metrics import Metrics
 from shared.migrate import migrate
@@ -105,13 +105,13 @@ class Process:
 
     def _servers(self) -> list[HttpServer]:
         settings = self._settings
-        servers = [HttpServer(self.app, settings.host, settings.port, settings.drain_seconds)]
+        bounds = Bounds(settings.connections_max, settings.keep_alive_seconds)
+        servers = [HttpServer(self.app, settings.host, settings.port, settings.drain_seconds, bounds)]
         self.url = servers[0].url
         if settings.metrics_port is not None:
             app = metrics_app(self._metrics)
-            servers.append(
-                HttpServer(app, settings.metrics_host, settings.metrics_port, settings.drain_seconds)
-            )
+            host, port = settings.metrics_host, settings.metrics_port
+            servers.append(HttpServer(app, host, port, settings.drain_seconds, bounds))
         return servers
 
     def _part(

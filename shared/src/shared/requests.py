@@ -1,31 +1,24 @@
-"""Reading what callers send: strict JSON, every fault at once, each with a stable rule id.
+"""Reading what callers send: every fault at once, each with a stable rule id.
 
 A request model lists its shape as fields; what concerns several members together stands in `cross_faults`,
 which sees the members that parsed. So one answer names both kinds of fault.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from shared.errors import Fault, Invalid
-from shared.months import Month
+from shared.strict_json import escaped, strict_json
 
 RULES: Mapping[str, str] = {
     "G001": "A required member or parameter is missing.",
-    "G002": "A member is not known here. Members are written exactly as documented.",
+    "G002": "A member or parameter is not known here. They are written exactly as documented.",
     "G003": "A value has the wrong JSON type. Amounts are integers (whole cents), shares decimal strings.",
     "G004": "A value, or the length of a text or list, lies outside its limits.",
     "G005": "A text does not have the form asked for, such as a date, a month or an identifier.",
@@ -35,14 +28,20 @@ RULES: Mapping[str, str] = {
     "G009": "JSON is nested deeper than any request here needs.",
     "G010": "A text holds a character that cannot be kept: NUL or half of a surrogate pair.",
     "G011": "A body is required and there is none.",
+    "G012": "An object, a list or the whole body has more members than any request here needs.",
+    "G013": "There are more faults than one answer lists; this last one says how many are left out.",
     "N001": "The member and value are known, but this version has not built them yet.",
 }
 """The general rules; each service publishes its own beside them (`W001` ... slips, `L001` ... ledger)."""
 
-NESTING_MAX = 24
-"""Deepest nesting of objects and lists that is read; the deepest documented request has 6."""
+FAULTS_MAX = 100
+"""Most faults of one answer or one line of a batch; more of them come from one mistake made many times."""
 
 _SECOND_PASS = {"second_pass": True}
+_ITEMS = "[]"
+"""Behind a member's name: those items of its list that parsed, when not all did."""
+_MEMBERS = "{}"
+"""Behind a member's name: those members of its object that parsed, when not all did."""
 _M = TypeVar("_M", bound="RequestModel")
 
 
@@ -54,6 +53,9 @@ class RequestModel(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, str_strip_whitespace=True)
+    unbuilt: ClassVar[tuple[str, ...]] = ()
+    """Members, by Python name, that are known and not built at all: whatever is given for them, well formed
+    or not, is refused by name. Null and the member's default say nothing and pass."""
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
@@ -68,7 +70,8 @@ class RequestModel(BaseModel):
     def _check_cross_faults(self, info: ValidationInfo) -> Self:
         if info.context is _SECOND_PASS:
             return self
-        faults = type(self).cross_faults({name: getattr(self, name) for name in type(self).model_fields})
+        members = {name: getattr(self, name) for name in type(self).model_fields}
+        faults = _unbuilt_faults(type(self), members) + type(self).cross_faults(members)
         if faults:
             raise PydanticCustomError("cross_faults", "members contradict each other", {"faults": faults})
         return self
@@ -91,23 +94,65 @@ class InvalidParameters(Invalid):
         self.place = place
 
 
-if TYPE_CHECKING:
-    MonthParameter = Month
-else:
-    # FastAPI takes scalars alone as parameters, and Month is a class of our own.
-    MonthParameter = Annotated[
-        str,
-        AfterValidator(Month.parse),
-        WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2026-03"]}),
-    ]
-"""A month in a path or query: `month: Annotated[MonthParameter, Path()]` gives a Month."""
+def items_of(parsed: Mapping[str, Any], name: str) -> list[tuple[int, Any]]:
+    """The items of a list member as `cross_faults` gets it, with their places, also when others are at fault.
+
+    Whether all of them parsed tells `name in parsed`; without it a rule about their sum may not hold yet.
+    """
+    if name in parsed:
+        return list(enumerate(parsed[name] or ()))
+    return list(parsed.get(f"{name}{_ITEMS}", ()))
+
+
+def members_of(parsed: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The members of an object member as `cross_faults` gets it, by Python name, also when others of them did
+    not parse; empty when it was not given."""
+    if name not in parsed:
+        inner: Mapping[str, Any] = parsed.get(f"{name}{_MEMBERS}", {})
+        return inner
+    value = parsed[name]
+    return {} if value is None else {inner: getattr(value, inner) for inner in type(value).model_fields}
 
 
 def not_built(pointer: str, value: object) -> Fault:
     """The fault for a known member whose value this version has not built yet; names both."""
     shown = json.dumps(value, default=str, ensure_ascii=False)[:80]
-    member = pointer.rsplit("/", 1)[-1] or "body"
-    return Fault("N001", pointer, f"{member} {shown} is known but not built yet in this version")
+    return Fault("N001", pointer, f"{_member_at(pointer)} {shown} is known but not built yet in this version")
+
+
+def member_not_built(pointer: str, value: object) -> Fault:
+    """The fault for a known member that this version has not built at all; names it and the kind of value,
+    never the value: it may be a person's."""
+    kinds = {list: "a list", dict: "an object", str: "a text", int: "a number", float: "a number"}
+    kind = kinds.get(type(value), "an object" if isinstance(value, BaseModel) else "a value")
+    detail = f"{_member_at(pointer)} (here {kind}) is known but not built yet in this version: leave it out"
+    return Fault("N001", pointer, detail)
+
+
+def unknown_parameters(given: Iterable[str], known: Sequence[str]) -> list[Fault]:
+    """The faults for query parameters that a call does not know; they name those that it does."""
+    said = f"those of this call are {', '.join(known)}" if known else "this call has none"
+    return [
+        Fault("G002", f"/{escaped(name[:80])}", f"is not a known parameter here: {said}")
+        for name in dict.fromkeys(given)
+        if name not in known
+    ]
+
+
+def _member_at(pointer: str) -> str:
+    """The member a pointer leads to; of an item of a list the list."""
+    names = [step for step in pointer.split("/") if step and not step.isdigit()]
+    return names[-1] if names else "body"
+
+
+def _unbuilt_faults(model: type[RequestModel], given: Mapping[str, object]) -> list[Fault]:
+    faults = []
+    for name in model.unbuilt:
+        value, field = given.get(name), model.model_fields[name]
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if value is not None and value != default:
+            faults.append(member_not_built(f"/{field.alias or name}", value))
+    return faults
 
 
 def parse_request(model: type[_M], raw: object, pointer: str = "") -> _M:
@@ -125,84 +170,18 @@ def parse_line(model: type[_M], line: bytes) -> _M | list[Fault]:
     try:
         return parse_request(model, strict_json(line))
     except Invalid as invalid:
-        return list(invalid.faults)
+        return shortened(invalid.faults)
 
 
-# ---- JSON ------------------------------------------------------------------------------------------------
+def shortened(faults: Sequence[Fault]) -> list[Fault]:
+    """The faults as one answer lists them: the first ones, then one that says how many more there are.
 
-
-def strict_json(raw: bytes) -> Any:
-    """Decode JSON as RFC 8259 means it; raises Invalid for malformed, ambiguous or too deeply nested text."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Invalid([Fault("G006", "", f"the body is not UTF-8 at byte {error.start}")]) from None
-    if text.count("[") + text.count("{") > NESTING_MAX and _depth(text) > NESTING_MAX:
-        raise Invalid([Fault("G009", "", f"JSON is nested deeper than {NESTING_MAX} levels")])
-    try:
-        value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise Invalid([Fault("G006", "", f"the body is not valid JSON at {place}: {error.msg}")]) from None
-    except ValueError as error:  # a number with thousands of digits
-        raise Invalid([Fault("G006", "", f"the body has a number that cannot be read: {error}")]) from None
-    if "\\u" in text or "\x00" in text:
-        faults = [
-            Fault("G010", pointer, "the text holds a NUL character or half of a surrogate pair")
-            for pointer in _unkeepable(value, "")
-        ]
-        if faults:
-            raise Invalid(faults)
-    return value
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        shown = ", ".join(name[:40] for name in twice[:5])
-        raise Invalid([Fault("G007", "", f"an object has a member twice: {shown}")])
-    return members
-
-
-def _refuse_constant(name: str) -> Any:
-    raise Invalid([Fault("G006", "", f"{name} is not JSON")])
-
-
-def _depth(text: str) -> int:
-    """Deepest nesting outside strings."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
-
-
-def _unkeepable(value: Any, pointer: str) -> Iterator[str]:
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            yield pointer
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from _unkeepable(name, pointer)
-            yield from _unkeepable(member, f"{pointer}/{_escaped(name)}")
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _unkeepable(member, f"{pointer}/{index}")
+    Done where they leave, once: what came before may still have faults to add.
+    """
+    more = len(faults) - FAULTS_MAX
+    if more <= 0:
+        return list(faults)
+    return [*faults[:FAULTS_MAX], Fault("G013", "", f"and {more} more; repair these first")]
 
 
 # ---- from pydantic's errors to faults --------------------------------------------------------------------
@@ -219,6 +198,7 @@ _TYPE_RULES: Mapping[str, str] = {
     "too_short": "G004",
     "string_too_long": "G004",
     "string_too_short": "G004",
+    "out_of_range": "G004",
     "greater_than": "G004",
     "greater_than_equal": "G004",
     "less_than": "G004",
@@ -262,7 +242,7 @@ def pointer_of(location: Sequence[int | str], raw: object, *, missing: bool = Fa
             value = cast(Any, value)[step]
         elif not (missing and position == len(location) - 1):
             continue
-        pointer += f"/{_escaped(str(step))}"
+        pointer += f"/{escaped(str(step))}"
     return pointer
 
 
@@ -278,6 +258,8 @@ def _detail_of(error: ErrorDetails | Mapping[str, Any]) -> str:
         return "is required"
     if kind == "extra_forbidden":
         return "is not a known member here"
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        return "must be a JSON object"
     message = str(error["msg"])
     if kind in {"value_error", "assertion_error"}:
         return message.partition(", ")[2] or message
@@ -286,9 +268,15 @@ def _detail_of(error: ErrorDetails | Mapping[str, Any]) -> str:
 
 def _second_pass(model: type[RequestModel], raw: object) -> list[Fault]:
     """Cross-field faults of every object of which at least one member is at fault."""
+    return _parts(model, raw)[0]
+
+
+def _parts(model: type[RequestModel], raw: object) -> tuple[list[Fault], dict[str, Any]]:
+    """Cross-field faults of an object and of those in it, and what parsed of it."""
     if not isinstance(raw, Mapping):
-        return []
-    faults: list[Fault] = []
+        return [], {}
+    given = {name: raw.get(field.alias or name) for name, field in model.model_fields.items()}
+    faults = _unbuilt_faults(model, given)
     parsed: dict[str, Any] = {}
     blank = model.model_construct()
     for name, field in model.model_fields.items():
@@ -301,13 +289,26 @@ def _second_pass(model: type[RequestModel], raw: object) -> list[Fault]:
         try:
             model.__pydantic_validator__.validate_assignment(blank, name, value, context=_SECOND_PASS)
         except ValidationError:
-            pass
+            parsed[f"{name}{_ITEMS}"] = _parsed_items(field.annotation, value)
         else:
             parsed[name] = getattr(blank, name)
         for inner, item, place in _inner_models(field.annotation, value):
-            found = _second_pass(inner, item)
-            faults += [_moved(fault, f"/{_escaped(member)}{place}") for fault in found]
-    return faults + model.cross_faults(parsed)
+            found, members = _parts(inner, item)
+            faults += [_moved(fault, f"/{escaped(member)}{place}") for fault in found]
+            if not place and name not in parsed:
+                parsed[f"{name}{_MEMBERS}"] = members
+    return faults + model.cross_faults(parsed), parsed
+
+
+def _parsed_items(annotation: Any, value: object) -> list[tuple[int, Any]]:
+    """The items of a list that parse by themselves, as request models, with their places."""
+    found: dict[int, Any] = {}
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        for model, _, place in _inner_models(annotation, [item]):
+            if place == "/0" and index not in found:
+                with suppress(ValidationError):
+                    found[index] = model.model_validate(item, context=_SECOND_PASS)
+    return list(found.items())
 
 
 def _inner_models(annotation: Any, value: object) -> Iterator[tuple[type[RequestModel], object, str]]:
@@ -330,7 +331,3 @@ def _moved(fault: Fault, pointer: str) -> Fault:
 
 def _once(faults: Sequence[Fault]) -> list[Fault]:
     return list(dict.fromkeys(faults))
-
-
-def _escaped(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")

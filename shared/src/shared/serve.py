@@ -20,6 +20,7 @@ from shared.ids import RandomIds
 from shared.key_files import MasterKey
 from shared.log import Log, get_log
 from shared.metrics import Metrics
+from shared.personal_keys import KeyStore
 from shared.process import Process
 from shared.service import Build, Service, database_of, key_store_of
 from shared.settings import Settings, SettingsInvalid, load
@@ -45,7 +46,8 @@ def application(services: Sequence[Service], settings: Settings, health: Health,
     """The HTTP application of these services, with the routes about the process itself."""
     master = MasterKey.from_file(settings.master_key_path)
     keep_for = timedelta(days=settings.idempotency_days)
-    names = [*(service.name for service in services), "operations"]
+    stores: dict[str, KeyStore | None] = {service.name: service.key_store for service in services}
+    stores["operations"] = None
     rules = dict(RULES)
     for service in services:
         rules |= service.rules
@@ -54,7 +56,10 @@ def application(services: Sequence[Service], settings: Settings, health: Health,
         [*(service.router for service in services), *own],
         settings,
         edge,
-        {name: KeptAnswers(master.derive(f"{name}/answers"), keep_for) for name in names},
+        {
+            name: KeptAnswers(master.derive(f"{name}/answers"), keep_for, store)
+            for name, store in stores.items()
+        },
         rules,
         health_answers(health),
     )

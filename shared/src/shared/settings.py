@@ -138,6 +138,27 @@ class Settings(BaseSettings):
         le=1_073_741_824,
         description="Largest batch file in bytes; a larger one is refused (413).",
     )
+    body_seconds: float = Field(
+        30,
+        gt=0,
+        le=600,
+        description="Seconds a caller has to send a JSON body; a slower one gets a 408.",
+    )
+    batch_seconds: float = Field(
+        300, gt=0, le=3600, description="Seconds a caller has to send a batch file; a slower one gets a 408."
+    )
+    connections_max: int = Field(
+        512,
+        ge=8,
+        le=65_536,
+        description="Connections that are served; up to twice as many are told to come back (503).",
+    )
+    keep_alive_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Seconds an idle connection stays open; a proxy in front should give up sooner.",
+    )
     idempotency_days: int = Field(
         30, ge=1, le=90, description="Days an Idempotency-Key and its answer are kept."
     )
@@ -183,13 +204,25 @@ class Settings(BaseSettings):
         le=36_525,
         description="Days after a slip's period before erasure; payments rest on it, hence 7 years.",
     )
+    keep_letters_days: int = Field(
+        90,
+        ge=0,
+        le=36_525,
+        description="Days the file of a letter is kept after it was written; 0: until the person is erased.",
+    )
+    keep_unseen_contacts_days: int = Field(
+        90,
+        ge=0,
+        le=36_525,
+        description="Days contact details are kept of an id that is never registered; 0 keeps them.",
+    )
 
     # ---- delivery of messages to residents
     smtp_url: SecretStr | None = Field(
         None,
         description="Mail server smtp(s)://[user:password@]host:port. Empty: letters only.",
     )
-    mail_from: str = Field("bufferbudget@example.nl", description="Sender of e-mail to residents.")
+    mail_from: str = Field("buffer@example.nl", description="Sender of e-mail to residents.")
     letter_dir: Path | None = Field(
         None, description="Folder for letters to print; default DATA_DIR/letters."
     )

@@ -125,7 +125,8 @@ class Allow:
             raise NotAllowed(f"this token lacks the scope {scope}")
         return caller
 
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
+        # Not because it waits for anything: FastAPI runs plain functions in a thread, a detour per request.
         caller = getattr(request.state, "caller", None)
         if not isinstance(caller, Caller):  # a route that is not of our own class did not check
             raise NotAuthenticated("send a bearer token: Authorization: Bearer <token>")

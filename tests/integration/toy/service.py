@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,13 +15,13 @@ from shared.clock import Clock
 from shared.commands import Answer, command
 from shared.contracts.events import DonationReceived
 from shared.database import Tx
+from shared.dates import CalendarMonth, Day, MonthParameter
 from shared.errors import BufferbudgetError, Conflict, Fault, NotFound
 from shared.ids import Ids
 from shared.metrics import Metrics
 from shared.money import Cents, PositiveCents
-from shared.months import Month
 from shared.plumbing import service_registry
-from shared.requests import MonthParameter, RequestModel, ResponseModel, not_built, parse_line
+from shared.requests import RequestModel, ResponseModel, not_built, parse_line
 from shared.serve import Service, ServiceRouter, Worker, database_of, run
 from shared.settings import Settings
 from shared.tokens import Caller, Role, allow
@@ -52,9 +51,9 @@ class Line(RequestModel):
 class NewNote(RequestModel):
     municipality: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
     amount_cents: PositiveCents
-    month: Month | None = None
-    first_day: date | None = None
-    last_day: date | None = None
+    month: CalendarMonth | None = None
+    first_day: Day | None = None
+    last_day: Day | None = None
     lines: Annotated[list[Line], Field(default_factory=list)]
     slow_seconds: Annotated[float, Field(ge=0, le=5)] = 0.0
 

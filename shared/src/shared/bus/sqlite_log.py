@@ -132,7 +132,7 @@ class SqliteLog:
     async def start(self) -> None:
         self._group_thread = _Thread("log-groups")
         self._read_thread = _Thread("log-reader")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.on_groups(self.groups.open)
         self._started = True
         if self._retention:

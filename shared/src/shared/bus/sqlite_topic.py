@@ -6,10 +6,12 @@ connection.
 """
 
 import json
+import os
 import re
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +26,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 def open_file(path: Path) -> sqlite3.Connection:
     """Open a file of the log with its durability settings; may be used by one thread at a time."""
+    # Made for its owner alone; its journal takes that over. A file that is there is not touched: to open and
+    # close it beside SQLite would drop every lock this process has on it (POSIX).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         connection = sqlite3.connect(

@@ -293,6 +293,8 @@ class EnrolmentEnded(EnrolmentEvent):
     last_month: Month
     returned_cents: StrictCents
     reason: Code
+    unsettled_months: Annotated[tuple[Month, ...], Field(strict=False)] = ()
+    """The months that were closed and never settled: nothing is drawn for them any more."""
 
 
 # --- bufferbudget.funds, by buffer-ledger ---
@@ -351,7 +353,10 @@ class MessageSent(MessageEvent):
 
 
 class MessageFailed(MessageEvent):
-    """The message could not be delivered on this channel and will not be tried there again."""
+    """No way is left by which the message could be delivered; `channel` is the one tried last.
+
+    An e-mail that a letter replaces has not failed.
+    """
 
     FACT: ClassVar[str] = "message-failed"
     reason: Code
