@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from income_intake.batches import read_line
+from income_intake.batch_lines import read_line
 from income_intake.slip_form import SlipForm
 from income_intake.slips import RULES, normal_name, normal_number
-from income_intake.versions import Decision, Known, Status, decide
+from income_intake.versions import Decision, Known, Rank, Status, decide
 from shared.requests import RULES as GENERAL_RULES
 
 
@@ -26,15 +26,15 @@ class Register:
     def take(self, version: int | None, content: str) -> Decision:
         decision = decide(self.known, version, content)
         if decision.status in (Status.ACCEPTED, Status.CORRECTION):
-            self.known.append(Known(f"id-{len(self.known)}", decision.version, content))
-        if decision.counts:
-            self.told.append(decision.version)
+            self.known.append(Known(f"id-{len(self.known)}", decision.rank, decision.told, content))
+        if decision.told is not None:
+            self.told.append(decision.told)
         self.decisions.append(decision)
         return decision
 
     @property
     def counting(self) -> Known:
-        return max(self.known, key=lambda one: one.version)
+        return max(self.known, key=lambda one: one.rank)
 
 
 contents = st.sampled_from("abcde")
@@ -45,13 +45,38 @@ numbered = st.dictionaries(versions, contents, min_size=1)
 
 
 @given(arrivals)
-def test_versions_told_strictly_rise_and_the_last_told_counts(sent: list[tuple[int | None, str]]) -> None:
+def test_versions_told_count_up_and_the_last_told_counts(sent: list[tuple[int | None, str]]) -> None:
     register = Register()
     for version, content in sent:
         register.take(version, content)
-    assert all(one < two for one, two in zip(register.told, register.told[1:], strict=False))
-    assert register.told[-1] == register.counting.version
-    assert len({one.version for one in register.known}) == len(register.known)
+    assert register.told == list(range(1, len(register.told) + 1))
+    assert register.told[-1] == register.counting.told
+    assert len({one.rank for one in register.known}) == len(register.known)
+
+
+@given(arrivals)
+def test_only_a_version_that_the_sender_gave_before_is_refused(sent: list[tuple[int | None, str]]) -> None:
+    register, first_given = Register(), dict[int, str]()
+    for version, content in sent:
+        decision = register.take(version, content)
+        contradicts = version is not None and first_given.setdefault(version, content) != content
+        assert (decision.status is Status.REFUSED) == contradicts
+
+
+@given(numbered, st.lists(contents, max_size=4), st.data())
+def test_the_highest_version_given_wins_unless_something_without_version_came_after_it(
+    given_versions: dict[int, str], without: list[str], data: st.DataObject
+) -> None:
+    arrived = data.draw(st.permutations([*given_versions.items(), *((None, text) for text in without)]))
+    register = Register()
+    corrections = [(v, register.take(v, text).status is not Status.DUPLICATE) for v, text in arrived]
+    highest = max(given_versions)
+    since = corrections[corrections.index((highest, True)) + 1 :]
+    if any(version is None and new for version, new in since):
+        assert register.counting.rank.version == highest
+        assert register.counting.rank.given is None
+    else:
+        assert register.counting.rank == Rank(highest, 0)
 
 
 @given(numbered, st.data())
@@ -62,8 +87,8 @@ def test_numbered_versions_end_the_same_in_any_order_and_sent_twice(
     register = Register()
     for version, content in arrived:
         register.take(version, content)
-    assert (register.counting.version, register.counting.content) == max(sent.items())
-    assert {(one.version, one.content) for one in register.known} == set(sent.items())
+    assert (register.counting.rank.given, register.counting.content) == max(sent.items())
+    assert {(one.rank.given, one.content) for one in register.known} == set(sent.items())
     assert [decision.status for decision in register.decisions].count(Status.DUPLICATE) == len(sent)
     assert Status.REFUSED not in {decision.status for decision in register.decisions}
 
@@ -85,7 +110,7 @@ def test_without_versions_the_later_received_counts(sent: list[str]) -> None:
     register = Register()
     for content in sent:
         register.take(None, content)
-    assert (register.counting.content, register.counting.version) == (sent[-1], len(sent))
+    assert (register.counting.content, register.counting.told) == (sent[-1], len(sent))
 
 
 @given(st.text(st.characters(max_codepoint=0x24F), min_size=1, max_size=40))

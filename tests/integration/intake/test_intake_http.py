@@ -127,7 +127,64 @@ async def test_the_highest_version_counts_whatever_comes_last(
     other = await office.post("/wage-slips", json=slip(person, version=3, netCents=301))
     assert rules(other) == {("W010", "/version")}
     told = [event for event in await intake.events() if isinstance(event, WageSlipReported)]
-    assert [event.version for event in told] == [5]
+    assert [event.version for event in told] == [1]
+
+
+async def test_a_slip_without_version_never_takes_the_senders_next_number(
+    intake: Intake, office: httpx.AsyncClient
+) -> None:
+    person = await registered(office)
+    sent = [
+        await office.post("/wage-slips", json=slip(person, **members))
+        for members in (
+            {"netCents": 300, "version": 3},
+            {"netCents": 350},
+            {"netCents": 400, "version": 4},
+            {"netCents": 200, "version": 2},
+            {"netCents": 450},
+        )
+    ]
+    assert [answer.status_code for answer in sent] == [201] * 5, [answer.text for answer in sent]
+    ids = [answer.json()["wageSlipId"] for answer in sent]
+    assert sent[2].json()["supersedes"] == ids[1]
+    assert sent[3].json()["supersededBy"] == ids[2]
+    shown = (await office.get(f"/wage-slips/{ids[0]}")).json()
+    assert [version["netCents"] for version in shown["versions"]] == [200, 300, 350, 400, 450]
+    assert [version.get("version") for version in shown["versions"]] == [2, 3, None, 4, None]
+    assert [version["counts"] for version in shown["versions"]] == [False] * 4 + [True]
+    told = [e for e in await intake.events() if isinstance(e, WageSlipReported | WageSlipCorrected)]
+    assert [(event.version, event.parts[0].net_cents) for event in told] == [
+        (1, 300),
+        (2, 350),
+        (3, 400),
+        (4, 450),
+    ]
+
+
+async def test_a_first_version_after_one_without_is_a_correction(office: httpx.AsyncClient) -> None:
+    person = await registered(office)
+    first = await office.post("/wage-slips", json=slip(person))
+    numbered = await office.post("/wage-slips", json=slip(person, netCents=1, version=1))
+    assert (numbered.status_code, numbered.json()["supersedes"]) == (201, first.json()["wageSlipId"])
+    assert numbered.json()["status"] == "CORRECTION"
+
+
+async def test_an_amount_that_came_back_without_version_does_not_count_and_says_what_does(
+    office: httpx.AsyncClient,
+) -> None:
+    person = await registered(office)
+    sent = [await office.post("/wage-slips", json=slip(person, netCents=net)) for net in (100, 200, 100)]
+    first, second = (answer.json()["wageSlipId"] for answer in sent[:2])
+    assert sent[2].status_code == 200
+    assert sent[2].json() == {
+        "wageSlipId": first,
+        "status": "DUPLICATE",
+        "supersededBy": second,
+        "netCents": 100,
+    }
+    document = (await office.get("/openapi.json")).json()
+    members = document["components"]["schemas"]["WageSlipAnswer"]["properties"]
+    assert "give it a version" in members["supersededBy"]["description"]
 
 
 async def test_a_slip_finds_its_person_by_bsn_or_reference(office: httpx.AsyncClient) -> None:
@@ -142,6 +199,31 @@ async def test_a_person_who_is_not_registered_gets_no_slip(office: httpx.AsyncCl
     assert (await office.post("/wage-slips", json=slip(FOREIGN))).status_code == 404
     answer = await office.post("/wage-slips", json=slip(municipality="0344", bsn=BSN))
     assert rules(answer) == {("W011", "/bsn")}
+
+
+async def test_an_unknown_and_a_foreign_participant_are_one_answer_with_its_rule(
+    intake: Intake, office: httpx.AsyncClient
+) -> None:
+    foreign = intake.office("0599")
+    theirs = (
+        await foreign.post("/participants", json={"municipality": "0599", "externalReference": "x"})
+    ).json()["participantId"]
+    declared = {"month": "2026-03", "kind": "ZERO"}
+    for path, body in (("/wage-slips", slip()), ("/month-declarations", declared)):
+        unknown, of_another = [
+            await office.post(path, json={**body, "participantId": person}) for person in (FOREIGN, theirs)
+        ]
+        assert (unknown.status_code, of_another.status_code) == (404, 404), path
+        told = [
+            {name: member for name, member in answer.json().items() if name != "instance"}
+            for answer in (unknown, of_another)
+        ]
+        assert told[0] == told[1]
+        assert [(f["rule"], f["pointer"], f["in"]) for f in told[0]["errors"]] == [
+            ("W011", "/participantId", "body")
+        ]
+        document = (await office.get("/openapi.json")).json()
+        assert "W011" in document["paths"][path]["post"]["responses"]["404"]["description"]
 
 
 async def test_another_municipality_sees_and_changes_nothing(

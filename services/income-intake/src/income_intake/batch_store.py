@@ -7,12 +7,13 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
-from income_intake.tables import BATCH, BATCH_PIECE, BATCH_RESULT
-from shared.database import ReadTx, Tx, insert_ignore
+from income_intake.tables import BATCH, BATCH_PIECE, BATCH_RESULT, WAGE_SLIP
+from shared.database import ReadTx, Tx, among, insert_ignore
 
 RECEIVED: Final = "RECEIVED"
 RUNNING: Final = "RUNNING"
 DONE: Final = "DONE"
+FAILED: Final = "FAILED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Batch:
     finished_at: datetime | None
     pieces: int
     next_piece: int
+    attempts: int
+    failure: str | None
     received: int
     accepted: int = 0
     corrections: int = 0
@@ -36,6 +39,16 @@ class Batch:
     accepted_cents: int = 0
     corrections_cents: int = 0
     duplicates_cents: int = 0
+
+    @property
+    def taken_in(self) -> int:
+        """How many lines have their result."""
+        return self.accepted + self.corrections + self.duplicates + self.refused
+
+    @property
+    def attempts_at(self) -> tuple[str, int, int]:
+        """What changes whenever anybody worked on the batch."""
+        return self.state, self.next_piece, self.attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +80,28 @@ _RESULT_COLUMNS: Final = tuple(field.name for field in fields(Result))
 def advanced(batch: Batch, **more: int) -> Batch:
     """The batch one piece further, with these added to its counts and sums."""
     counted = {name: getattr(batch, name) + number for name, number in more.items()}
-    return replace(batch, state=RUNNING, next_piece=batch.next_piece + 1, **counted)
+    return replace(batch, state=RUNNING, next_piece=batch.next_piece + 1, attempts=0, **counted)
 
 
 def finished(batch: Batch, now: datetime) -> Batch:
     """The batch after its last piece."""
     return replace(batch, state=DONE, finished_at=now)
+
+
+def failed_once(batch: Batch) -> Batch:
+    """The batch after its next piece failed as a whole."""
+    return replace(batch, attempts=batch.attempts + 1)
+
+
+def failed(batch: Batch, failure: str, now: datetime) -> Batch:
+    """The batch given up, and why; what it had taken in stands."""
+    return replace(batch, state=FAILED, failure=failure, finished_at=now)
+
+
+def taken_up_again(batch: Batch, pieces: int) -> Batch:
+    """A failed batch that was sent again: it goes on with so many pieces anew."""
+    again = batch.next_piece + pieces
+    return replace(batch, state=RUNNING, failure=None, finished_at=None, attempts=0, pieces=again)
 
 
 async def add_batch(tx: Tx, batch: Batch) -> bool:
@@ -138,6 +167,11 @@ async def delete_piece(tx: Tx, piece: Piece) -> None:
     )
 
 
+async def delete_pieces(tx: Tx, batch_id: str) -> None:
+    """Forget every line of a batch that is still kept."""
+    await tx.execute(delete(BATCH_PIECE).where(BATCH_PIECE.c.batch_id == batch_id))
+
+
 async def move_batch(tx: Tx, batch: Batch) -> None:
     """Write how far a (locked) batch is."""
     values = {name: value for name, value in asdict(batch).items() if name != "batch_id"}
@@ -160,3 +194,12 @@ async def results_after(tx: ReadTx, batch_id: str, line: int, limit: int) -> lis
         .limit(limit)
     )
     return [Result(*tuple(row)) for row in await tx.rows(found)]
+
+
+async def people_of(tx: ReadTx, results: Sequence[Result]) -> list[str]:
+    """The people whose slips these results tell of."""
+    slips = sorted({result.wage_slip_id for result in results if result.wage_slip_id is not None})
+    if not slips:
+        return []
+    found = select(WAGE_SLIP.c.participant_id).where(among(WAGE_SLIP.c.wage_slip_id, slips))
+    return sorted({row.participant_id for row in await tx.rows(found)})

@@ -6,35 +6,28 @@ nothing is lost or done twice.
 """
 
 import asyncio
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from income_intake import batch_store
+from income_intake.batch_lines import OUR_FAULT, lines_of, packed_faults, pieces, read_lines
 from income_intake.batch_store import Batch, Piece, Result
-from income_intake.intake import Outcome, Read, refused, take_in
+from income_intake.intake import BATCH_PURPOSE, REPORT, Outcome, Read, refused, take_in
 from income_intake.keys import FAULTS, PIECE, Keys
-from income_intake.slip_form import read_slip
 from income_intake.versions import Status
+from shared import access_log
 from shared.clock import Clock
 from shared.database import Database, Tx
 from shared.errors import Fault, Invalid, TryAgain
 from shared.log import Log
 from shared.metrics import ServiceMetrics
 from shared.months import amsterdam_date
-from shared.requests import strict_json
+from shared.personal_keys import PersonErased, Unreadable
 
-PIECE_LINES_MAX: Final = 500
-"""Lines of a transaction: more cost readers and single slips their turn, fewer cost speed (measured)."""
-PIECE_BYTES_MAX: Final = 4_194_304
-"""Bytes of a piece; a piece of long lines has fewer."""
-LINE_BYTES_MAX: Final = 65_536
-"""Longest line; a slip with a hundred lines is a tenth of it."""
+ATTEMPTS_MAX: Final = 5
+"""How often a piece may fail as a whole before its batch has failed; the pauses between them grow."""
 
-_YIELD_EVERY: Final = 50
-_BOM: Final = b"\xef\xbb\xbf"
 _PIECES_AT_ONCE: Final = 16
 
 
@@ -46,11 +39,10 @@ async def receive(tx: Tx, keys: Keys, municipality: str, body: bytes, actor: str
     digest = keys.digest(municipality, body)
     known = await batch_store.batch_with_digest(tx, municipality, digest)
     if known is not None:
-        return known, False
+        return await _taken_up_again(tx, keys, known, body)
     if not body:
         raise Invalid([Fault("G011", "", "send the slips, one JSON object per line")])
-    pieces = [list(piece) for piece in _pieces(body)]
-    received = sum(len(piece) for piece in pieces)
+    cut = list(pieces(lines_of(body)))
     batch = Batch(
         batch_id=tx.new_id(),
         municipality=municipality,
@@ -59,72 +51,53 @@ async def receive(tx: Tx, keys: Keys, municipality: str, body: bytes, actor: str
         state=batch_store.RECEIVED,
         received_at=tx.now,
         finished_at=None,
-        pieces=len(pieces),
+        pieces=len(cut),
         next_piece=0,
-        received=received,
+        attempts=0,
+        failure=None,
+        received=sum(len(piece) for piece in cut),
     )
     if not await batch_store.add_batch(tx, batch):
         known = await batch_store.batch_with_digest(tx, municipality, digest)
         if known is None:
             raise TryAgain("the same batch is being received elsewhere")
         return known, False
-    first_line = 1
-    for start in range(0, len(pieces), _PIECES_AT_ONCE):
-        group = pieces[start : start + _PIECES_AT_ONCE]
-        sealed = await keys.seal(PIECE, [(batch.batch_id, b"\n".join(lines)) for lines in group])
-        rows = []
-        for offset, (lines, content) in enumerate(zip(group, sealed, strict=True)):
-            rows.append(Piece(batch.batch_id, start + offset, first_line, content))
-            first_line += len(lines)
-        await batch_store.add_pieces(tx, rows)
-        await asyncio.sleep(0)
+    await _keep_pieces(tx, keys, batch, cut, first_line=1)
     return batch, True
 
 
-def _pieces(body: bytes) -> Iterator[list[bytes]]:
-    """The lines of a body in pieces; a line end at the very end begins no line of its own."""
-    lines = body.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    piece: list[bytes] = []
-    size = 0
-    for line in lines:
-        # Of a line that is too long no more is kept than shows that it is.
-        kept = line[: LINE_BYTES_MAX + 2]
-        if piece and (len(piece) == PIECE_LINES_MAX or size + len(kept) > PIECE_BYTES_MAX):
-            yield piece
-            piece, size = [], 0
-        piece.append(kept)
-        size += len(kept)
-    yield piece
+async def _taken_up_again(tx: Tx, keys: Keys, known: Batch, body: bytes) -> tuple[Batch, bool]:
+    """The batch with these bytes; one that failed goes on with the lines that were not taken in.
+
+    Whether it has work again. Its lines are encrypted anew, for their key may be what was lost.
+    """
+    if known.state != batch_store.FAILED:
+        return known, False
+    batch = await batch_store.lock_batch(tx, known.batch_id)
+    if batch.state != batch_store.FAILED:  # sent twice at once
+        return batch, True
+    done = batch.taken_in
+    cut = list(pieces(lines_of(body)[done:]))
+    again = batch_store.taken_up_again(batch, len(cut))
+    await batch_store.delete_pieces(tx, batch.batch_id)
+    await batch_store.move_batch(tx, again)
+    await _keep_pieces(tx, keys, again, cut, first_line=done + 1)
+    return again, True
 
 
-def read_line(line: bytes, today: date) -> Read:
-    """Read one line that came on a day: the slip, or every fault for which it is refused."""
-    line = line.removesuffix(b"\r")
-    if not line.strip():
-        return [Fault("W020", "", "the line is empty")]
-    if line.startswith(_BOM):
-        return [Fault("W023", "", "the line begins with a byte order mark: send it again without")]
-    if len(line) > LINE_BYTES_MAX:
-        return [Fault("W024", "", f"the line is longer than {LINE_BYTES_MAX} bytes")]
-    try:
-        raw = strict_json(line)
-        if not isinstance(raw, dict):
-            return [Fault("W021", "", "the line is not a JSON object")]
-        return read_slip(raw, today)
-    except Invalid as invalid:
-        if invalid.faults[0].rule == "G006":
-            return [_unreadable(line, invalid.faults[0])]
-        return invalid.faults
-
-
-def _unreadable(line: bytes, fault: Fault) -> Fault:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return Fault("W022", "", f"the line is not UTF-8 at byte {error.start}")
-    return Fault("W021", "", fault.detail.replace("the body", "the line"))
+async def _keep_pieces(
+    tx: Tx, keys: Keys, batch: Batch, cut: Sequence[Sequence[bytes]], first_line: int
+) -> None:
+    """Keep the pieces that come next in a batch, encrypted."""
+    for start in range(0, len(cut), _PIECES_AT_ONCE):
+        group = cut[start : start + _PIECES_AT_ONCE]
+        sealed = await keys.seal(PIECE, [(batch.batch_id, b"\n".join(lines)) for lines in group])
+        rows = []
+        for offset, (lines, content) in enumerate(zip(group, sealed, strict=True)):
+            rows.append(Piece(batch.batch_id, batch.next_piece + start + offset, first_line, content))
+            first_line += len(lines)
+        await batch_store.add_pieces(tx, rows)
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,27 +111,52 @@ class BatchWork:
     log: Log
 
     async def step(self) -> bool:
-        """Take in the next piece of the oldest batch that is not done; says whether there was one."""
+        """Take in the next piece of the oldest batch that has any; says whether there was one.
+
+        Raises what a piece fails of as a whole, to be tried again after a pause. After ATTEMPTS_MAX times the
+        batch is FAILED and the next one has its turn: none may stop those of everybody else.
+        """
         async with self.database.read() as reading:
             batch = await batch_store.oldest_unfinished(reading)
-            if batch is None:
-                return False
+        if batch is None:
+            return False
+        try:
+            await self._next_piece(batch)
+        except TryAgain:
+            raise
+        except Exception as error:
+            if not await self._failed(batch, error):
+                raise
+        return True
+
+    async def _next_piece(self, batch: Batch) -> None:
+        async with self.database.read() as reading:
             piece = await batch_store.piece_of(reading, batch.batch_id, batch.next_piece)
         (content,) = await self.keys.unseal(PIECE, [(batch.batch_id, piece.content)])
-        lines = content.split(b"\n")
         today = amsterdam_date(self.clock.now())
-        read: list[Read] = []
-        for count, line in enumerate(lines):
-            read.append(read_line(line, today))
-            if count % _YIELD_EVERY == _YIELD_EVERY - 1:
-                await asyncio.sleep(0)
+        read = await read_lines(content.split(b"\n"), today, self.log)
         async with self.database.write() as tx:
             current = await batch_store.lock_batch(tx, batch.batch_id)
-            if current.next_piece != piece.piece:  # another process was faster: its work stands
-                return True
+            # Another process was faster, or the batch was sent anew: that stands.
+            if current.attempts_at != batch.attempts_at:
+                return
             outcomes = await self._take_in(tx, current, read)
             await self._write(tx, current, piece, outcomes)
-        return True
+
+    async def _failed(self, batch: Batch, error: Exception) -> bool:
+        """Count an attempt that failed; says whether the worker need not try this again."""
+        async with self.database.write() as tx:
+            current = await batch_store.lock_batch(tx, batch.batch_id)
+            if current.attempts_at != batch.attempts_at:
+                return True
+            moved = batch_store.failed_once(current)
+            given_up = moved.attempts >= ATTEMPTS_MAX
+            if given_up:
+                moved = batch_store.failed(moved, _reason(error), tx.now)
+            await batch_store.move_batch(tx, moved)
+        if given_up:
+            self.log.failure("batch_failed", error, batch_id=batch.batch_id, attempts=moved.attempts)
+        return given_up
 
     async def _take_in(self, tx: Tx, batch: Batch, read: Sequence[Read]) -> list[Outcome]:
         """Take in slips; where that fails through a fault of ours, the one slip at fault is refused.
@@ -168,16 +166,15 @@ class BatchWork:
         """
         try:
             async with tx.savepoint():
-                return await take_in(tx, self.keys, batch.municipality, read, batch.batch_id)
+                outcomes = await take_in(tx, self.keys, batch.municipality, read, batch.batch_id)
+                await tx.flush()  # here, so that a fact that cannot be written is its slip's fault alone
+                return outcomes
         except TryAgain:
             raise
         except Exception as error:
             if len(read) == 1:
                 self.log.failure("worker_failed", error, worker="batches", seconds=0)
-                detail = (
-                    "the slip could not be taken in through a fault of ours: report it, or send it singly"
-                )
-                return [refused([Fault("W026", "", detail)])]
+                return [refused([OUR_FAULT])]
         middle = len(read) // 2
         return [
             *await self._take_in(tx, batch, read[:middle]),
@@ -185,7 +182,7 @@ class BatchWork:
         ]
 
     async def _write(self, tx: Tx, batch: Batch, piece: Piece, outcomes: Sequence[Outcome]) -> None:
-        """Write the results, move the batch on and delete the piece."""
+        """Write the results and who reported about whom, move the batch on and delete the piece."""
         with_faults = [(index, outcome) for index, outcome in enumerate(outcomes) if outcome.faults]
         sealed = await self.keys.seal(
             FAULTS, [(batch.batch_id, packed_faults(outcome.faults)) for _, outcome in with_faults]
@@ -204,6 +201,13 @@ class BatchWork:
             for index, outcome in enumerate(outcomes)
         ]
         await batch_store.add_results(tx, results)
+        await access_log.record(
+            tx,
+            actor=batch.submitted_by,
+            purpose=BATCH_PURPOSE,
+            action=REPORT,
+            participant_ids=[outcome.participant_id for outcome in outcomes if outcome.participant_id],
+        )
         moved = _moved_on(batch, outcomes)
         if moved.next_piece == moved.pieces:
             moved = batch_store.finished(moved, tx.now)
@@ -226,6 +230,13 @@ class BatchWork:
             refused=batch.refused,
             seconds=seconds,
         )
+
+
+def _reason(error: Exception) -> str:
+    """Why a batch failed, for its sender: nothing of what it held."""
+    if isinstance(error, PersonErased | Unreadable):
+        return "the key that its lines are encrypted with is lost: send the same file again"
+    return f"a fault of ours ({type(error).__name__}): report it, then send the same file again"
 
 
 def _moved_on(batch: Batch, outcomes: Sequence[Outcome]) -> Batch:
@@ -253,16 +264,3 @@ def count(metrics: ServiceMetrics, outcomes: Sequence[Outcome]) -> None:
         number = sum(1 for outcome in outcomes if outcome.status is status)
         if number:
             metrics.add("bufferbudget_wage_slips_total", number, outcome=status.value.lower())
-
-
-def packed_faults(faults: Sequence[Fault]) -> bytes:
-    """Faults as bytes to encrypt: their pointers and details can show what a slip held."""
-    listed: list[dict[str, Any]] = [
-        {"rule": fault.rule, "pointer": fault.pointer, "detail": fault.detail} for fault in faults
-    ]
-    return json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def unpacked_faults(content: bytes) -> tuple[Fault, ...]:
-    """What `packed_faults` made."""
-    return tuple(Fault(fault["rule"], fault["pointer"], fault["detail"]) for fault in json.loads(content))

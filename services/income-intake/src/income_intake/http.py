@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Body, Path, Request, Response
 from pydantic import Field, GetCoreSchemaHandler
@@ -27,12 +27,13 @@ from income_intake.slips import employer_faults, employer_identity, person_fault
 from income_intake.versions import Status
 from shared import access_log
 from shared.api import ServiceRouter, known
-from shared.commands import Answer, command
+from shared.commands import About, Answer, command
 from shared.contracts.events import DeclarationKind, PayPeriod
 from shared.database import Tx
+from shared.dates import CalendarMonth
 from shared.errors import Fault
 from shared.months import Month, amsterdam_date
-from shared.requests import RequestModel, ResponseModel, not_built
+from shared.requests import RequestModel, ResponseModel, items_of, not_built
 
 # ---- bodies
 
@@ -68,7 +69,7 @@ class ParticipantRequest(RequestModel):
         if all(name in parsed and parsed[name] is None for name in ("bsn", "external_reference")):
             faults.append(Fault("W012", "", "name the person: give bsn or externalReference"))
         seen = set()
-        for index, job in enumerate(parsed.get("employments") or ()):
+        for index, job in items_of(parsed, "employments"):
             employer = employer_identity(job.employer_number, job.employer_name)
             if employer in seen:
                 faults.append(Fault("W025", f"/employments/{index}", "this employer is listed before"))
@@ -91,18 +92,26 @@ class ErasureAnswer(ResponseModel):
 class WageSlipAnswer(ResponseModel):
     """What became of a slip."""
 
-    wage_slip_id: str
-    status: Literal["ACCEPTED", "CORRECTION", "DUPLICATE"]
+    wage_slip_id: str = Field(description="Of a DUPLICATE: the version that has this content already.")
+    status: Literal["ACCEPTED", "CORRECTION", "DUPLICATE"] = Field(
+        description="ACCEPTED: the first of this slip. CORRECTION: other content, or a version not seen "
+        "before. DUPLICATE: known, so nothing was recorded; with supersededBy it is known and does not count."
+    )
     supersedes: str | None = Field(None, description="The version that counted until now.")
-    superseded_by: str | None = Field(None, description="The version that counts, when this one does not.")
-    net_cents: int = Field(description="The countable net wage; with lines it is computed.")
+    superseded_by: str | None = Field(
+        None,
+        description="The version that counts, because this one does not. A DUPLICATE has it when its content "
+        "was corrected since (A, then B, then A again without version): B still counts, and the amount did "
+        "not go back. To return to the earlier content, give it a version higher than those before.",
+    )
+    net_cents: int = Field(description="The countable net wage of what was sent; with lines it is computed.")
 
 
 class DeclarationRequest(RequestModel):
     """The person (or an official for them) declares a month without work."""
 
     participant_id: Uuid
-    month: Month
+    month: CalendarMonth
     kind: DeclarationKind
 
     @classmethod
@@ -133,6 +142,13 @@ SlipBody = Annotated[Any, _DescribedAsSlip, Body()]
 
 
 # ---- routes
+
+_UNKNOWN_PERSON: Final[dict[int | str, dict[str, Any]]] = {
+    404: {
+        "description": "No such person is registered in this municipality (W011 at /participantId). The "
+        "id is unknown, of another municipality or of somebody erased; which of these is not told."
+    }
+}
 
 
 def router(parts: Parts) -> ServiceRouter:
@@ -165,7 +181,9 @@ def _people(routes: ServiceRouter, parts: Parts) -> None:
 
         async def run(tx: Tx) -> Answer:
             participant_id, new = await participants.register(tx, parts.keys, registration, caller.subject)
-            return Answer(ParticipantAnswer(participant_id=participant_id), 201 if new else 200)
+            # The id alone tells nothing; beside the hash of its input it would still link a BSN to it.
+            about = About(participant_id, PURPOSE, "register")
+            return Answer(ParticipantAnswer(participant_id=participant_id), 201 if new else 200, about=about)
 
         return await command(request, parts.database, caller, run)
 
@@ -179,6 +197,7 @@ def _people(routes: ServiceRouter, parts: Parts) -> None:
         async def run(tx: Tx) -> Answer:
             await participants.erase(tx, municipality, participant_id, parts.retention, caller.subject)
             tx.on_commit(parts.wake_erasures)
+            # Not kept under the person's key: whoever asks again after the erasure is told that it was taken.
             return Answer(ErasureAnswer(participant_id=participant_id), 202)
 
         return await command(request, parts.database, caller, run)
@@ -186,7 +205,10 @@ def _people(routes: ServiceRouter, parts: Parts) -> None:
 
 def _slips(routes: ServiceRouter, parts: Parts) -> None:
     @routes.post(
-        "/wage-slips", status_code=201, response_model=WageSlipAnswer, responses=known(WageSlipAnswer)
+        "/wage-slips",
+        status_code=201,
+        response_model=WageSlipAnswer,
+        responses={**known(WageSlipAnswer), **_UNKNOWN_PERSON},
     )
     async def report_wage_slip(request: Request, caller: BackOffice, body: SlipBody) -> Response:
         """Take in one slip: 201 when it is new or a correction, 200 when it is known."""
@@ -199,7 +221,8 @@ def _slips(routes: ServiceRouter, parts: Parts) -> None:
             outcome = await intake.take_in_one(tx, parts.keys, municipality, form, caller.subject)
             tx.on_commit(lambda: batches.count(parts.metrics, [outcome]))
             status = 200 if outcome.status is Status.DUPLICATE else 201
-            return Answer(_wage_slip_answer(outcome), status)
+            about = About(outcome.participant_id or "", PURPOSE, "report-wage-slip")
+            return Answer(_wage_slip_answer(outcome), status, about=about)
 
         return await command(request, parts.database, caller, run)
 
@@ -223,7 +246,7 @@ def _slips(routes: ServiceRouter, parts: Parts) -> None:
         "/month-declarations",
         status_code=201,
         response_model=DeclarationAnswer,
-        responses=known(DeclarationAnswer),
+        responses={**known(DeclarationAnswer), **_UNKNOWN_PERSON},
     )
     async def declare_month(request: Request, caller: BackOffice, body: DeclarationRequest) -> Response:
         """Declare a month without work: 201, or 200 when it was declared before."""
@@ -240,7 +263,8 @@ def _slips(routes: ServiceRouter, parts: Parts) -> None:
                 kind=body.kind,
                 recorded_at=declared.recorded_at,
             )
-            return Answer(answer, 201 if new else 200)
+            about = About(body.participant_id, PURPOSE, "declare-month")
+            return Answer(answer, 201 if new else 200, about=about)
 
         return await command(request, parts.database, caller, run)
 

@@ -1,5 +1,6 @@
 """The HTTP calls for batches of slips."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
@@ -8,18 +9,23 @@ from fastapi import Path, Query, Request, Response
 from pydantic import Field
 
 from income_intake import batch_store, batches
+from income_intake.batch_lines import unpacked_faults
 from income_intake.batch_store import Batch, Result
 from income_intake.http_parts import BackOffice, Parts, PathId
+from income_intake.intake import BATCH_PURPOSE
 from income_intake.keys import FAULTS
 from income_intake.versions import Status
+from shared import access_log
 from shared.api import BATCH, ServiceRouter
 from shared.commands import Answer, command
 from shared.database import ReadTx, Tx
-from shared.errors import NotFound, UnsupportedMedia
+from shared.errors import Fault, NotFound, UnsupportedMedia
 from shared.requests import ResponseModel
+from shared.tokens import Caller
 
 NDJSON: Final = ("application/x-ndjson", "application/ndjson")
 PAGE_MAX: Final = 1000
+_LOST: Final = Fault("W026", "", "why the line was refused cannot be read any more: send it again")
 
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,15}$", description="nextCursor of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Most results of a page.")]
@@ -52,7 +58,12 @@ class BatchAnswer(ResponseModel):
     """How far a batch is, in lines."""
 
     batch_id: str
-    state: Literal["RECEIVED", "RUNNING", "DONE"]
+    state: Literal["RECEIVED", "RUNNING", "DONE", "FAILED"]
+    failure: str | None = Field(
+        None,
+        description="Why the batch FAILED. Lines with a result stand; the same bytes sent again are taken up "
+        "behind them.",
+    )
     received: int
     accepted: int
     corrections: int
@@ -119,25 +130,39 @@ def batch_calls(routes: ServiceRouter, parts: Parts) -> None:
     @routes.get("/wage-slip-batches/{batchId}", response_model=BatchAnswer)
     async def read_wage_slip_batch(caller: BackOffice, batch_id: BatchId) -> BatchAnswer:
         """How far a batch is: counts of lines and control totals."""
-        async with parts.database.read() as reading:
-            return _batch_answer(await _batch(reading, caller.of_municipality, batch_id))
+        async with parts.database.write() as tx:
+            batch = await _batch(tx, caller.of_municipality, batch_id)
+            await _note(tx, caller, "read-wage-slip-batch", [batch_id])
+        return _batch_answer(batch)
 
     @routes.get("/wage-slip-batches/{batchId}/results", response_model=LineResults)
     async def list_wage_slip_batch_results(
         caller: BackOffice, batch_id: BatchId, cursor: Cursor = None, limit: Limit = 100
     ) -> LineResults:
         """What became of each line taken in until now, in order of lines."""
-        async with parts.database.read() as reading:
-            await _batch(reading, caller.of_municipality, batch_id)
-            found = await batch_store.results_after(reading, batch_id, int(cursor or 0), limit + 1)
-        page, more = found[:limit], len(found) > limit
+        async with parts.database.write() as tx:
+            await _batch(tx, caller.of_municipality, batch_id)
+            found = await batch_store.results_after(tx, batch_id, int(cursor or 0), limit + 1)
+            page, more = found[:limit], len(found) > limit
+            people = await batch_store.people_of(tx, page)
+            await _note(tx, caller, "read-wage-slip-results", people or [batch_id])
         with_faults = [result for result in page if result.faults is not None]
-        opened = await parts.keys.unseal(
+        opened = await parts.keys.unseal_present(
             FAULTS, [(batch_id, result.faults) for result in with_faults if result.faults is not None]
         )
-        faults = {result.line: content for result, content in zip(with_faults, opened, strict=True)}
+        faults = {
+            result.line: (_LOST,) if content is None else unpacked_faults(content)
+            for result, content in zip(with_faults, opened, strict=True)
+        }
         items = [_line_result(result, faults.get(result.line)) for result in page]
         return LineResults(items=items, next_cursor=str(page[-1].line) if more else None)
+
+
+async def _note(tx: Tx, caller: Caller, action: str, subjects: Sequence[str]) -> None:
+    """Log who read this, under the people concerned; under the batch where it names nobody."""
+    await access_log.record(
+        tx, actor=caller.subject, purpose=BATCH_PURPOSE, action=action, participant_ids=subjects
+    )
 
 
 async def _batch(reading: ReadTx, municipality: str, batch_id: str) -> Batch:
@@ -151,6 +176,7 @@ def _batch_answer(batch: Batch) -> BatchAnswer:
     return BatchAnswer(
         batch_id=batch.batch_id,
         state=batch.state,
+        failure=batch.failure,
         received=batch.received,
         accepted=batch.accepted,
         corrections=batch.corrections,
@@ -167,7 +193,7 @@ def _batch_answer(batch: Batch) -> BatchAnswer:
     )
 
 
-def _line_result(result: Result, faults: bytes | None) -> LineResult:
+def _line_result(result: Result, faults: Sequence[Fault] | None) -> LineResult:
     return LineResult(
         line=result.line,
         status=Status(result.status),
@@ -176,8 +202,5 @@ def _line_result(result: Result, faults: bytes | None) -> LineResult:
         superseded_by=result.superseded_by,
         faults=None
         if faults is None
-        else [
-            LineFault(rule=fault.rule, pointer=fault.pointer, detail=fault.detail)
-            for fault in batches.unpacked_faults(faults)
-        ],
+        else [LineFault(rule=fault.rule, pointer=fault.pointer, detail=fault.detail) for fault in faults],
     )

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path
-from pydantic import StringConstraints
 
 from income_intake.keys import Keys
 from income_intake.participants import Retention
 from shared.database import Database
+from shared.ids import UuidText
 from shared.metrics import ServiceMetrics
 from shared.tokens import Caller, Role, allow
 
 BackOffice = Annotated[Caller, Depends(allow(Role.BACKOFFICE))]
-PathId = Annotated[str, Path(), StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
+PathId = Annotated[UuidText, Path()]
 
 
 @dataclass(frozen=True, slots=True)

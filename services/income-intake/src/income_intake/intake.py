@@ -28,6 +28,16 @@ from shared.months import Month
 
 PURPOSE: Final = "income-intake"
 """Why people's data is read here, for the access log."""
+BATCH_PURPOSE: Final = "batch"
+"""The same for what came in or is read as a batch."""
+REPORT: Final = "report-wage-slip"
+"""The action of taking in a slip, singly or in a batch."""
+_UNKNOWN_ID: Final = Fault(
+    "W011",
+    "/participantId",
+    "no such person is registered in this municipality: register the person first",
+)
+"""An id that nobody has, an erased person's and one of another municipality: nobody can tell them apart."""
 _YIELD_EVERY: Final = 100
 """After this many slips others on the event loop get their turn."""
 
@@ -110,16 +120,16 @@ async def _record(
         versions = known.setdefault(one.slip_key, [])
         decision = decide(versions, one.slip.version, one.content_key)
         if decision.status is Status.REFUSED:
-            outcomes[one.index] = refused([version_fault(decision.version)])
+            outcomes[one.index] = refused([version_fault(decision.rank.version)])
             continue
         if decision.same is not None:
             wage_slip_id = decision.same.wage_slip_id
         else:
             wage_slip_id = tx.new_id()
-            versions.append(Known(wage_slip_id, decision.version, one.content_key))
+            versions.append(Known(wage_slip_id, decision.rank, decision.told, one.content_key))
             employer_key = _employer_key(keys, one, jobs.get(one.person.participant_id, ()))
             rows.append(_row(tx, one, decision, wage_slip_id, employer_key, batch_id))
-            if decision.counts:
+            if decision.told is not None:
                 tx.emit(_fact(one, decision, wage_slip_id, employer_key))
         outcomes[one.index] = Outcome(
             decision.status,
@@ -165,11 +175,9 @@ def _naming(keys: Keys, municipality: str, form: SlipForm) -> str:
 
 def _unknown(form: SlipForm) -> Fault:
     if form.participant_id is not None:
-        pointer = "/participantId"
-    else:
-        pointer = "/bsn" if form.bsn is not None else "/externalReference"
-    detail = "no such person is registered in this municipality: register the person first"
-    return Fault("W011", pointer, detail)
+        return _UNKNOWN_ID
+    pointer = "/bsn" if form.bsn is not None else "/externalReference"
+    return Fault("W011", pointer, _UNKNOWN_ID.detail)
 
 
 def _employer_key(keys: Keys, one: _Incoming, jobs: Sequence[Job]) -> str:
@@ -203,7 +211,9 @@ def _row(
     return {
         "wage_slip_id": wage_slip_id,
         "slip_key": one.slip_key,
-        "version": decision.version,
+        "rank_version": decision.rank.version,
+        "rank_arrival": decision.rank.arrival,
+        "told_version": decision.told,
         "participant_id": one.person.participant_id,
         "employer_key": employer_key,
         "content_key": one.content_key,
@@ -232,7 +242,7 @@ def _fact(one: _Incoming, decision: Decision, wage_slip_id: str, employer_key: s
         "wage_slip_id": wage_slip_id,
         "slip_key": one.slip_key,
         "employer_key": employer_key,
-        "version": decision.version,
+        "version": decision.told,
         "source": slip.source,
         "period_from": slip.period_from,
         "period_to": slip.period_to,
@@ -256,10 +266,10 @@ async def take_in_one(tx: Tx, keys: Keys, municipality: str, form: SlipForm, act
     """Take in one slip; raises NotFound for a participantId that is not the municipality's, else Invalid."""
     (outcome,) = await take_in(tx, keys, municipality, [form])
     if outcome.status is Status.REFUSED:
-        if form.participant_id is not None and {fault.rule for fault in outcome.faults} == {"W011"}:
-            raise NotFound(f"{outcome.faults[0].rule}: {outcome.faults[0].detail}")
+        if outcome.faults == (_UNKNOWN_ID,):
+            raise NotFound(_UNKNOWN_ID.detail, outcome.faults)
         raise Invalid(outcome.faults)
-    await _note(tx, actor, "report-wage-slip", outcome.participant_id or "")
+    await _note(tx, actor, REPORT, outcome.participant_id or "")
     return outcome
 
 
@@ -274,17 +284,17 @@ async def declare_month(
     if faults := month_faults(month, Month.of_instant(tx.now)):
         raise Invalid(faults)
     if not await store.lock_people(tx, municipality, [participant_id]):
-        raise NotFound("there is no such participant")
+        raise NotFound(_UNKNOWN_ID.detail, [_UNKNOWN_ID])
+    await _note(tx, actor, "declare-month", participant_id)
     known = await store.declaration(tx, participant_id, month, kind)
     if known is not None:
         return known, False
     declared = store.Declaration(tx.new_id(), participant_id, month, kind, tx.now)
     await store.add_declaration(tx, declared)
-    await _note(tx, actor, "declare-month", participant_id)
     tx.emit(MonthDeclared(municipality=municipality, participant_id=participant_id, month=month, kind="ZERO"))
     return declared, True
 
 
 async def _note(tx: Tx, actor: str, action: str, participant_id: str) -> None:
-    """Log who did this; for a batch its row says who sent it."""
+    """Log who did this."""
     await access_log.record(tx, actor=actor, purpose=PURPOSE, action=action, participant_ids=[participant_id])

@@ -61,6 +61,13 @@ class Keys:
             return []
         return await self.store.decrypt_many([Sealed(subject, purpose, sealed) for subject, sealed in items])
 
+    async def unseal_present(self, purpose: str, items: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """What `seal` encrypted, None for what cannot be opened because its key is gone."""
+        if not items:
+            return []
+        sealed = [Sealed(subject, purpose, content) for subject, content in items]
+        return await self.store.decrypt_present(sealed)
+
 
 def packed(value: Mapping[str, Any]) -> bytes:
     """A private object as bytes to encrypt; members without a value are left out."""

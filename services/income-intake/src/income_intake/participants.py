@@ -166,6 +166,7 @@ async def erase(
     people = await store.lock_people(tx, municipality, [participant_id])
     if not people:
         if await store.is_erased(tx, participant_id, municipality):
+            await _note(tx, actor, "erase", participant_id)
             return None
         raise NotFound("there is no such participant")
     await _must_be_over(tx, participant_id, retention)

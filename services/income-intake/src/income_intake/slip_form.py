@@ -10,10 +10,11 @@ from pydantic import BeforeValidator, Field, Strict, StringConstraints, WithJson
 
 from income_intake.net_wage import Line, LineKind, Part, countable_parts
 from income_intake.slips import Slip, Source, day_faults, slip_faults
+from shared.dates import Day, day_of
 from shared.errors import Fault, Invalid
 from shared.money import AnyCents
 from shared.months import Month
-from shared.requests import RequestModel, parse_request
+from shared.requests import RequestModel, not_built, parse_request
 
 LINES_MAX: Final = 100
 """Most lines on one slip."""
@@ -21,15 +22,6 @@ VERSION_MAX: Final = 10**15
 """Highest version; leaves room for a sender who numbers by date and time."""
 
 _HOURS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _day_from_text(value: object) -> object:
-    if isinstance(value, date):
-        return value
-    if not isinstance(value, str) or _DAY.fullmatch(value) is None:
-        raise ValueError("a date is written as YYYY-MM-DD, for example 2026-03-31")
-    return value
 
 
 def _hours_from_text(value: object) -> object:
@@ -40,14 +32,6 @@ def _hours_from_text(value: object) -> object:
         raise ValueError('hours are a decimal with at most two places, best as a string: "86.50"')
     return Decimal(text.strip())
 
-
-Day = Annotated[
-    date,
-    BeforeValidator(_day_from_text),
-    Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-31"]}),
-]
-"""A calendar day; instants and numbers are refused, for they would be guessed at."""
 
 Hours = Annotated[
     Decimal,
@@ -82,6 +66,10 @@ class SlipLine(RequestModel):
     )
     amount_cents: AnyCents = Field(description="With the sign with which it changes the pay-out.")
 
+    @classmethod
+    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
+        return [not_built("/kind", "BONUS")] if parsed.get("kind") == "BONUS" else []
+
 
 class SlipForm(RequestModel):
     """A wage slip. Its person is named by participantId, or by municipality with bsn or externalReference."""
@@ -94,13 +82,18 @@ class SlipForm(RequestModel):
     employer_number: EmployerNumber | None = None
     employer_name: EmployerName
     period_from: Day
-    period_to: Day = Field(description="The last day of the period, included.")
+    period_to: Day = Field(
+        description="The last day of the period, included; in the same month. Weekly and four-weekly pay is "
+        "not built yet: 7, 14 or 28 days that touch neither end of their month are refused with N001."
+    )
     pay_date: Day | None = Field(None, description="Default: the last day of periodTo's month.")
     slip_number: Annotated[int, Strict(), Field(ge=1, le=99)] = Field(
         1, description="A second slip of one employer and period has 2."
     )
     version: Annotated[int, Strict(), Field(ge=1, le=VERSION_MAX)] | None = Field(
-        None, description="The highest counts, whatever the order of arrival; without it the later received."
+        None,
+        description="The highest counts, whatever the order of arrival. A slip without one counts after all "
+        "that came before it, until a version comes that is higher than those.",
     )
     net_cents: AnyCents | None = Field(None, description="The countable net wage, or give lines.")
     lines: Annotated[list[SlipLine], Field(min_length=1, max_length=LINES_MAX)] | None = None
@@ -154,9 +147,9 @@ def read_slip(raw: object, today: date) -> SlipForm:
 def _faults_of_the_day(raw: object, today: date) -> list[Fault]:
     """W003 and W004 for a slip that has other faults, if its periodFrom can be read."""
     first = raw.get("periodFrom") if isinstance(raw, dict) else None
-    if not isinstance(first, str) or _DAY.fullmatch(first) is None:
+    if not isinstance(first, str):
         return []
     try:
-        return day_faults(date.fromisoformat(first), today)
+        return day_faults(day_of(first), today)
     except ValueError:
         return []

@@ -42,7 +42,7 @@ class Version(ResponseModel):
     """One version of a slip."""
 
     wage_slip_id: str
-    version: int
+    version: int | None = Field(None, description="The number the sender gave; absent without.")
     status: Literal["ACCEPTED", "CORRECTION"]
     counts: bool = Field(description="Whether this is the version that counts.")
     supersedes: str | None = None
@@ -66,7 +66,7 @@ class Version(ResponseModel):
 
 
 class WageSlip(Version):
-    """The version asked for, and all versions, lowest first."""
+    """The version asked for, and all versions, the one that counts last."""
 
     participant_id: str
     versions: list[Version]
@@ -90,10 +90,10 @@ async def read(tx: ReadTx, keys: Keys, municipality: str, wage_slip_id: str) -> 
 
 def _version(version: SlipVersion, private: dict[str, Any], counting: SlipVersion) -> Version:
     lines = [Line(kind, Cents(amount)) for kind, amount in private.get("lines", [])]
-    counts = version.version == counting.version
+    counts = version.rank == counting.rank
     return Version(
         wage_slip_id=version.wage_slip_id,
-        version=version.version,
+        version=version.rank.given,
         status=version.status,
         counts=counts,
         supersedes=version.supersedes,

@@ -1,7 +1,7 @@
 """What a wage slip says and what may be refused: identity, content, faults. Pure.
 
-The rules W001 and further are published (`RULES`, and `GET /v1/wage-slip-rules`); an id never changes its
-meaning. Nothing here reads a clock or a database: the day is an argument.
+The rules W001 and further are published (`RULES`, in the description of `GET /v1/openapi.json`); an id never
+changes its meaning. Nothing here reads a clock or a database: the day is an argument.
 """
 
 import re
@@ -16,6 +16,7 @@ from income_intake.net_wage import Line, Part, countable_parts, sums_by_kind
 from shared.errors import Fault
 from shared.money import Cents
 from shared.months import Month
+from shared.requests import items_of
 
 Source = Literal["SLIP", "OIB", "EMPLOYER_FEED", "DECLARATION", "ESTIMATE"]
 PAY_DATE_DAYS_BEFORE_MAX: Final = 62
@@ -30,11 +31,15 @@ DECLARED_MONTHS_AHEAD_MAX: Final = 12
 """A month without work may be declared at most this many months ahead."""
 NET_CENTS_MAX: Final = 5_000_000
 """The countable net wage of one slip lies between minus and plus EUR 50,000."""
+WEEKLY_DAYS: Final = (7, 14, 28)
+"""Lengths of a pay period in days that are taken for one, two and four weeks."""
 GROSS_CENTS_MAX: Final = 10_000_000
 """The gross wage of one slip lies between minus and plus EUR 100,000."""
 
 RULES: Final[Mapping[str, str]] = {
-    "W001": "periodTo is not before periodFrom",
+    "W001": "periodTo is not before periodFrom. (Not built yet, and so N001: a period over several months, "
+    "and weekly or four-weekly pay, which is a period of exactly 7, 14 or 28 days that touches neither the "
+    "first nor the last day of its month.)",
     "W002": f"payDate lies from {PAY_DATE_DAYS_BEFORE_MAX} days before periodFrom to "
     f"{PAY_DATE_DAYS_AFTER_MAX} days after periodTo",
     "W003": f"the period begins at most {PERIOD_DAYS_AHEAD_MAX} days from now",
@@ -236,10 +241,10 @@ def _period_faults(read: Mapping[str, Any]) -> list[Fault]:
     if Month.of(first) != Month.of(last):
         detail = f"a period over more than one month ({first} to {last}) is not built yet"
         faults.append(Fault("N001", "/periodTo", detail))
-    elif (last - first).days == 27 and first.day != 1 and Month.of(last).last_day != last:
-        # Four weeks inside a long month, touching neither end, are a four-weekly slip and would be read as a
-        # monthly one; 28 days from the first or to the last day of a month are a job that began or ended.
-        detail = f"a four-weekly period ({first} to {last}) is not built yet"
+    elif (last - first).days + 1 in WEEKLY_DAYS and first.day != 1 and Month.of(last).last_day != last:
+        # Whole weeks inside a month, touching neither end, are weekly or four-weekly pay and would be read as
+        # monthly; from the first or to the last day of a month they are a job that ended or began.
+        detail = f"a period of whole weeks ({first} to {last}) is weekly or four-weekly pay: not built yet"
         faults.append(Fault("N001", "/periodTo", detail))
     if hours is not None and hours > 24 * ((last - first).days + 1):
         faults.append(Fault("W016", "/hours", "the period does not have that many hours"))
@@ -259,18 +264,20 @@ def _pay_date_faults(read: Mapping[str, Any]) -> list[Fault]:
 
 def _amount_faults(read: Mapping[str, Any]) -> list[Fault]:
     faults = []
-    net, lines, gross = (read.get(member) for member in ("net_cents", "lines", "gross_cents"))
+    net, gross = read.get("net_cents"), read.get("gross_cents")
     if _given(read, "net_cents") == _given(read, "lines"):
         which = "both are" if _given(read, "lines") else "neither is"
         faults.append(Fault("W005", "/netCents", f"give either netCents or lines: {which} given"))
-    if lines is not None:
-        sums = sums_by_kind(lines)
-        for kind in _DEDUCTING:
-            if sums.get(kind, 0) > 0:
-                detail = f"the {kind} lines together are above nil: write what is taken off with a minus"
-                faults.append(Fault("W009", "/lines", detail))
-        if abs(sum(part.net_cents for part in countable_parts(lines))) > NET_CENTS_MAX:
-            faults.append(Fault("W007", "/lines", "no slip of one month has this much countable net wage"))
+    lines = [line for _, line in items_of(read, "lines")]
+    sums = sums_by_kind(lines)
+    for kind in _DEDUCTING:
+        if sums.get(kind, 0) > 0:
+            detail = f"the {kind} lines together are above nil: write what is taken off with a minus"
+            faults.append(Fault("W009", "/lines", detail))
+    # What a line at fault would take off is not known, so the net wage is judged when all lines parsed.
+    net_of_lines = sum(part.net_cents for part in countable_parts(lines)) if "lines" in read else 0
+    if abs(net_of_lines) > NET_CENTS_MAX:
+        faults.append(Fault("W007", "/lines", "no slip of one month has this much countable net wage"))
     if net is not None and abs(net) > NET_CENTS_MAX:
         faults.append(Fault("W007", "/netCents", "no slip of one month has this much net wage"))
     if gross is not None and abs(gross) > GROSS_CENTS_MAX:
@@ -285,8 +292,4 @@ def _unbuilt_faults(read: Mapping[str, Any]) -> list[Fault]:
         faults.append(Fault("N001", "/source", f"source {source} is known but not built yet in this version"))
     if source == "ESTIMATE" and not _given(read, "consent_id"):
         faults.append(Fault("W006", "/consentId", "an estimate needs the consent it rests on"))
-    for index, line in enumerate(read.get("lines") or ()):
-        if line.kind == "BONUS":
-            detail = "kind BONUS is known but not built yet in this version"
-            faults.append(Fault("N001", f"/lines/{index}/kind", detail))
     return faults

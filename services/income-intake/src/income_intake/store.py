@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from income_intake.tables import EMPLOYMENT, MONTH_DECLARATION, PARTICIPANT, WAGE_SLIP
-from income_intake.versions import Known
+from income_intake.versions import Known, Rank
 from shared.contracts.events import PayPeriod
 from shared.database import ReadTx, Tx, among, insert_ignore
 from shared.months import Month
@@ -44,9 +44,9 @@ class Job:
 class SlipVersion:
     """A recorded version of a slip."""
 
+    rank: Rank
     wage_slip_id: str
     slip_key: str
-    version: int
     participant_id: str
     municipality: str
     status: str
@@ -82,10 +82,10 @@ _PERSON = (
     PARTICIPANT.c.reference_index,
     PARTICIPANT.c.private,
 )
+_RANK = (WAGE_SLIP.c.rank_version, WAGE_SLIP.c.rank_arrival)
 _VERSION = (
     WAGE_SLIP.c.wage_slip_id,
     WAGE_SLIP.c.slip_key,
-    WAGE_SLIP.c.version,
     WAGE_SLIP.c.participant_id,
     PARTICIPANT.c.municipality,
     WAGE_SLIP.c.status,
@@ -194,11 +194,12 @@ async def replace_jobs(tx: Tx, participant_id: str, jobs: Iterable[tuple[Job, by
 
 async def known_versions(tx: ReadTx, slip_keys: Collection[str]) -> dict[str, list[Known]]:
     """The recorded versions of some slips, by slip."""
-    columns = (WAGE_SLIP.c.wage_slip_id, WAGE_SLIP.c.version, WAGE_SLIP.c.content_key, WAGE_SLIP.c.slip_key)
-    found = select(*columns).where(among(WAGE_SLIP.c.slip_key, sorted(slip_keys)))
+    columns = (WAGE_SLIP.c.wage_slip_id, *_RANK, WAGE_SLIP.c.told_version, WAGE_SLIP.c.content_key)
+    found = select(WAGE_SLIP.c.slip_key, *columns).where(among(WAGE_SLIP.c.slip_key, sorted(slip_keys)))
     known: dict[str, list[Known]] = {}
-    for row in await tx.rows(found):
-        known.setdefault(row.slip_key, []).append(Known(row.wage_slip_id, row.version, row.content_key))
+    for slip_key, wage_slip_id, version, arrival, told, content in await tx.rows(found):
+        one = Known(wage_slip_id, Rank(version, arrival), told, content)
+        known.setdefault(slip_key, []).append(one)
     return known
 
 
@@ -208,15 +209,19 @@ async def add_versions(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 async def versions_of_slip(tx: ReadTx, wage_slip_id: str) -> list[SlipVersion]:
-    """All versions of the slip that has this id among them, lowest first; none when the person is erased."""
+    """All versions of the slip that has this id among them, the one that counts last.
+
+    None when the person is erased.
+    """
     of_slip = select(WAGE_SLIP.c.slip_key).where(WAGE_SLIP.c.wage_slip_id == wage_slip_id).scalar_subquery()
     found = (
-        select(*_VERSION)
+        select(*_RANK, *_VERSION)
         .join(PARTICIPANT, PARTICIPANT.c.participant_id == WAGE_SLIP.c.participant_id)
         .where(WAGE_SLIP.c.slip_key == of_slip, PARTICIPANT.c.erased_at.is_(None))
-        .order_by(WAGE_SLIP.c.version)
+        .order_by(*_RANK)
     )
-    return [SlipVersion(*tuple(row)) for row in await tx.rows(found)]
+    rows = [tuple(row) for row in await tx.rows(found)]
+    return [SlipVersion(Rank(version, arrival), *others) for version, arrival, *others in rows]
 
 
 async def last_period_end(tx: ReadTx, participant_id: str) -> date | None:

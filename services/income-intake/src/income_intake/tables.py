@@ -80,14 +80,19 @@ class WageSlipRow(IntakeTable, table=True):
 
     __tablename__ = "wage_slip"
     __table_args__ = (
-        UniqueConstraint("slip_key", "version"),
+        UniqueConstraint("slip_key", "rank_version", "rank_arrival"),
+        UniqueConstraint("slip_key", "told_version"),
         Index("ix_wage_slip_participant_id", "participant_id"),
-        CheckConstraint("version >= 1", name="version_counts_from_one"),
+        CheckConstraint("rank_version >= 0 AND rank_arrival >= 0", name="rank_counts_up"),
+        CheckConstraint("rank_version >= 1 OR rank_arrival >= 1", name="version_counts_from_one"),
+        CheckConstraint("told_version >= 1", name="told_counts_from_one"),
         CheckConstraint("period_from <= period_to", name="period_in_order"),
     )
     wage_slip_id: str = _column(_ID, key=True)
     slip_key: str = _column(_HASH)
-    version: int = _column(BigInteger)
+    rank_version: int = _column(BigInteger)  # the sender's, or the highest known when one without arrived
+    rank_arrival: int = _column(Integer)  # 0 for a version with a number of the sender, see versions.Rank
+    told_version: int | None = _maybe(Integer)  # of the event that told it; empty when it never counted
     participant_id: str = _column(_ID, refers_to="participant.participant_id")
     employer_key: str = _column(_HASH)
     content_key: str = _column(_HASH)
@@ -125,7 +130,7 @@ class BatchRow(IntakeTable, table=True):
     __tablename__ = "wage_slip_batch"
     __table_args__ = (
         UniqueConstraint("municipality", "digest"),
-        CheckConstraint("state IN ('RECEIVED', 'RUNNING', 'DONE')", name="state_known"),
+        CheckConstraint("state IN ('RECEIVED', 'RUNNING', 'DONE', 'FAILED')", name="state_known"),
         Index("ix_wage_slip_batch_state", "state", "received_at"),
     )
     batch_id: str = _column(_ID, key=True)
@@ -137,6 +142,8 @@ class BatchRow(IntakeTable, table=True):
     finished_at: datetime | None = _maybe(UtcInstant)
     pieces: int = _column(Integer)
     next_piece: int = _column(Integer)
+    attempts: int = _column(Integer)  # how often the next piece failed as a whole
+    failure: str | None = _maybe(String(200))  # why the batch failed; words of our own
     received: int = _column(BigInteger)
     accepted: int = _column(BigInteger)
     corrections: int = _column(BigInteger)

@@ -58,7 +58,9 @@ def _slips() -> None:
         "wage_slip",
         sa.Column("wage_slip_id", sa.String(36), nullable=False),
         sa.Column("slip_key", sa.String(64), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("rank_version", sa.BigInteger(), nullable=False),
+        sa.Column("rank_arrival", sa.Integer(), nullable=False),
+        sa.Column("told_version", sa.Integer(), nullable=True),
         sa.Column("participant_id", sa.String(36), nullable=False),
         sa.Column("employer_key", sa.String(64), nullable=False),
         sa.Column("content_key", sa.String(64), nullable=False),
@@ -76,13 +78,20 @@ def _slips() -> None:
         sa.Column("private", sa.LargeBinary(), nullable=False),
         sa.Column("batch_id", sa.String(36), nullable=True),
         sa.Column("recorded_at", UtcInstant(), nullable=False),
-        sa.CheckConstraint("version >= 1", name="ck_wage_slip_version_counts_from_one"),
+        sa.CheckConstraint("rank_version >= 0 AND rank_arrival >= 0", name="ck_wage_slip_rank_counts_up"),
+        sa.CheckConstraint(
+            "rank_version >= 1 OR rank_arrival >= 1", name="ck_wage_slip_version_counts_from_one"
+        ),
+        sa.CheckConstraint("told_version >= 1", name="ck_wage_slip_told_counts_from_one"),
         sa.CheckConstraint("period_from <= period_to", name="ck_wage_slip_period_in_order"),
         sa.ForeignKeyConstraint(
             ["participant_id"], ["participant.participant_id"], name="fk_wage_slip_participant_id"
         ),
         sa.PrimaryKeyConstraint("wage_slip_id", name="pk_wage_slip"),
-        sa.UniqueConstraint("slip_key", "version", name="uq_wage_slip_slip_key_version"),
+        sa.UniqueConstraint(
+            "slip_key", "rank_version", "rank_arrival", name="uq_wage_slip_slip_key_rank_version_rank_arrival"
+        ),
+        sa.UniqueConstraint("slip_key", "told_version", name="uq_wage_slip_slip_key_told_version"),
     )
     op.create_index("ix_wage_slip_participant_id", "wage_slip", ["participant_id"])
     op.create_table(
@@ -116,8 +125,12 @@ def _batches() -> None:
         sa.Column("finished_at", UtcInstant(), nullable=True),
         sa.Column("pieces", sa.Integer(), nullable=False),
         sa.Column("next_piece", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failure", sa.String(200), nullable=True),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in (*counts, *sums)),
-        sa.CheckConstraint("state IN ('RECEIVED', 'RUNNING', 'DONE')", name="ck_wage_slip_batch_state_known"),
+        sa.CheckConstraint(
+            "state IN ('RECEIVED', 'RUNNING', 'DONE', 'FAILED')", name="ck_wage_slip_batch_state_known"
+        ),
         sa.PrimaryKeyConstraint("batch_id", name="pk_wage_slip_batch"),
         sa.UniqueConstraint("municipality", "digest", name="uq_wage_slip_batch_municipality_digest"),
     )
