@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from aiosmtpd.controller import Controller
-from sqlalchemy import select
+from sqlalchemy import and_, select, update
 
 from deploy.parts.ports import free_port
 from notifier.channels import Channel, EmailChannel, LetterChannel, mail_server
@@ -24,7 +24,7 @@ from notifier.delivery import Courier
 from notifier.http import make_router
 from notifier.notifications import Notifications
 from notifier.service import MIGRATIONS, wiring
-from notifier.tables import DELIVERY, EVIDENCE, MESSAGE
+from notifier.tables import DELIVERY, EVIDENCE, HOUSEHOLD, MESSAGE
 from notifier.templates import load_templates
 from notifier.wording import Sender
 from shared import log as logs
@@ -191,6 +191,18 @@ class Desk:
         """A registered person with a contact."""
         await self.hear(registered(number))
         await self.contact(number, contact_of(number, **contact))
+
+    async def damage(self, number: int, part: str, month: str = "2026-03") -> None:
+        """Spoil what is stored of a person: `contact`, or `content` or `wording` of a month's message."""
+        where = HOUSEHOLD.c.participant_id == person_id(number)
+        changed = update(HOUSEHOLD).where(where).values(contact=b"\x01" + b"spoilt" * 8)
+        if part != "contact":
+            of_month = and_(
+                MESSAGE.c.participant_id == person_id(number), MESSAGE.c.month == Month.parse(month)
+            )
+            changed = update(MESSAGE).where(of_month).values({part: b"\x01" + b"spoilt" * 8})
+        async with self.database.write() as tx:
+            await tx.execute(changed)
 
     def later(self, seconds: float) -> None:
         self.clock.set(self.clock.now() + timedelta(seconds=seconds))

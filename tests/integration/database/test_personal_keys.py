@@ -56,6 +56,26 @@ async def test_ciphertext_moved_to_another_person_or_column_does_not_open(keys: 
     assert await keys.decrypt(ANNA, "payee", of_anna) == "NL00BANK0123456789"
 
 
+async def test_one_spoilt_ciphertext_or_key_keeps_nobody_else_from_being_read(
+    empty: Place, keys: KeyStore
+) -> None:
+    await keys.destroy("erased")
+    anna, ben = await keys.encrypt_many([Plain(ANNA, "payee", b"a"), Plain(BEN, "payee", b"b")])
+    boxes = [
+        Sealed(ANNA, "payee", anna),
+        Sealed(ANNA, "payee", b"\x01" + b"x" * 40),
+        Sealed("erased", "payee", anna),
+        Sealed(BEN, "payee", ben),
+    ]
+    first, spoilt, gone, last = await keys.decrypt_readable(boxes)
+    assert (first, gone, last) == (b"a", None, b"b")
+    assert isinstance(spoilt, Unreadable)
+    elsewhere = opened(empty, MasterKey(bytes(range(1, 33))))
+    with pytest.raises(Unreadable):
+        await elsewhere.decrypt_readable(boxes)
+    await elsewhere.close()
+
+
 async def test_after_destruction_nothing_opens_and_nothing_new_is_kept(empty: Place, keys: KeyStore) -> None:
     of_anna, of_ben = await keys.encrypt(ANNA, "name", "Anna"), await keys.encrypt(BEN, "name", "Ben")
     await keys.destroy(ANNA)

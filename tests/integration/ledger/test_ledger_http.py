@@ -97,6 +97,24 @@ async def test_a_fund_token_sees_no_other_fund_and_nobody_names_another_municipa
     await ledger.call("POST", "/funds", fund, expect=403)
 
 
+@pytest.mark.parametrize("reference", ["gift NL91 ABNA 0417 1643 00", "123456782", "a@example.nl", "=1"])
+async def test_a_donor_reference_that_names_a_person_is_refused(ledger: LedgerOffice, reference: str) -> None:
+    scheme = await ledger.scheme(donated=0)
+    path = f"/funds/{scheme.fund_id}/donations"
+    body = {"amountCents": 500, "valueDate": "2025-12-15", "donorReference": reference}
+    refused = await ledger.call("POST", path, body, expect=400)
+    assert [(f["rule"], f["pointer"]) for f in refused["errors"]] == [("L016", "/donorReference")]
+    assert reference not in str(refused)
+    await ledger.call("POST", path, {**body, "donorReference": "GIFT-2026/42"}, expect=201)
+
+
+@pytest.mark.parametrize("name", ["Buffer\r\nBcc: x", "Buf\tfer", "Buffer\x00", "\u202eBuffer", " "])
+async def test_the_name_of_a_fund_is_one_readable_line(ledger: LedgerOffice, name: str) -> None:
+    body = {"name": name, "type": "PRIVATE", "municipalities": [MUNICIPALITY]}
+    refused = await ledger.call("POST", "/funds", body, expect=400)
+    assert [fault["pointer"] for fault in refused["errors"]] == ["/name"]
+
+
 async def test_a_policy_stays_as_it_is_once_people_are_enrolled(ledger: LedgerOffice) -> None:
     scheme = await ledger.scheme()
     path = f"/schemes/{scheme.scheme_id}"
@@ -144,6 +162,34 @@ async def test_a_policy_value_that_is_not_built_is_refused_by_name(
     refused = await ledger.call("PUT", f"/schemes/{new_uuid()}", body, expect=400)
     assert [(f["rule"], f["pointer"]) for f in refused["errors"]] == [("N001", f"/policy/{member}")]
     assert str(value) in refused["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("guard", "pointer", "value"),
+    [
+        ("WARN", "", "WARN"),
+        ("BLOCK", "", "BLOCK"),
+        ({"mode": "WARN"}, "/mode", "WARN"),
+        ({"mode": "BLOCK", "limitCents": 90_000}, "/mode", "BLOCK"),
+        ({"mode": "OFF", "limitCents": 90_000}, "/limitCents", "90000"),
+    ],
+)
+async def test_a_gift_guard_that_would_do_nothing_is_refused_by_name(
+    ledger: LedgerOffice, guard: Any, pointer: str, value: str
+) -> None:
+    scheme = await ledger.scheme()
+    policy = {"drawAmount": "TOPUP", "capCents": 100_000, "giftGuard": guard}
+    body = {"fundId": scheme.fund_id, "municipality": MUNICIPALITY, "policy": policy, "validFrom": "2026-01"}
+    refused = await ledger.call("PUT", f"/schemes/{new_uuid()}", body, expect=400)
+    fault = refused["errors"][0]
+    assert (fault["rule"], fault["pointer"]) == ("N001", f"/policy/giftGuard{pointer}")
+    assert value in fault["detail"]
+
+
+@pytest.mark.parametrize("guard", ["OFF", {"mode": "OFF"}])
+async def test_a_gift_guard_can_be_switched_off_knowingly(ledger: LedgerOffice, guard: Any) -> None:
+    policy = {"drawAmount": "TOPUP", "capCents": 500_000, "giftGuard": guard}
+    await ledger.enrolled(await ledger.scheme(policy=policy))
 
 
 async def test_a_statutory_fund_is_not_built_and_says_so(ledger: LedgerOffice) -> None:

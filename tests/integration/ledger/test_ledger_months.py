@@ -75,6 +75,7 @@ async def test_a_month_whose_slip_is_missing_stays_held_and_settles_by_the_late_
     assert (await ledger.close("2026-01"))["settled"] == 1
     done = await ledger.close("2026-02")
     assert (done["settled"], done["held"], done["missing"]) == (0, 1, 1)
+    assert done["heldReasons"] == {"SLIP_MISSING": 1}
     held = (await ledger.statement(enrolment))["months"][1]
     assert (held["provisional"], held["heldReasons"]) == (True, ["SLIP_MISSING"])
     await ledger.hear(slip(person, "2026-02", 25_000))

@@ -1,9 +1,12 @@
 """Payment orders: only a report of execution pays, a paid month stays, money that moved is never denied."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from shared.contracts.events import BufferDrawn
-from tests.integration.ledger.ledger_office import LedgerOffice, Scheme, slip
+import pytest
+
+from shared.contracts.events import BufferDrawn, MonthSettled
+from tests.integration.ledger.ledger_office import JANUARY, LedgerOffice, Scheme, slip
 
 
 async def test_executing_twice_on_one_day_is_the_same_answer_and_another_day_a_conflict(
@@ -25,7 +28,9 @@ async def test_a_paid_month_stays_and_later_months_go_on_from_it(ledger: LedgerO
     (order,) = await ledger.orders()
     await _execute(ledger, order, "2026-03-05")
     paid = (await ledger.settled(enrolment))[1]
+    told = len(await ledger.told(MonthSettled))
     await ledger.hear(slip(person, "2026-02", 60_000, version=2), slip(person, "2026-01", 10_000, version=2))
+    assert [each.month for each in (await ledger.told(MonthSettled))[told:]] == [JANUARY]
     assert (await ledger.settled(enrolment))[1] == paid
     assert (await ledger.orders(month="2026-02")) == [
         await ledger.call("GET", f"/payment-orders/{order['orderId']}")
@@ -36,6 +41,39 @@ async def test_a_paid_month_stays_and_later_months_go_on_from_it(ledger: LedgerO
         60_000,
         100_000 - 46_820 - march["drawCents"],
     )
+    await ledger.must_be_sound()
+
+
+async def test_a_paid_month_tells_what_is_left_after_an_earlier_unpaid_month_was_rebooked(
+    ledger: LedgerOffice,
+) -> None:
+    scheme = await ledger.scheme()
+    person, enrolment = await ledger.enrolled(scheme)
+    for month, net in (("2026-01", 70_000), ("2026-02", 25_000), ("2026-03", 40_000), ("2026-04", 10_000)):
+        await ledger.hear(slip(person, month, net))
+        await ledger.close(month)
+    (april,) = await ledger.orders(month="2026-04")
+    await _execute(ledger, april, "2026-05-05")
+    paid = (await ledger.settled(enrolment))[3]
+    told = len(await ledger.told(MonthSettled))
+
+    await ledger.hear(slip(person, "2026-02", 30_000, version=2))
+
+    rows = await ledger.settled(enrolment)
+    used = 0
+    for row in rows:
+        used += row["drawCents"]
+        assert row["balanceCents"] == 100_000 - used
+    moved = {"balanceCents", "explanation"}
+    assert {name: rows[3][name] for name in paid.keys() - moved} == {
+        name: paid[name] for name in paid.keys() - moved
+    }
+    assert rows[3]["balanceCents"] == paid["balanceCents"] + 46_820 - rows[1]["drawCents"]
+    for language, words in (("nl", "€ {},{}"), ("en", "€{}.{}")):
+        euros, cents = divmod(rows[3]["balanceCents"], 100)
+        said = rows[3]["explanation"][language].replace("\u00a0", " ")
+        assert words.format(euros, f"{cents:02}") in said
+    assert all(str(each.month) != "2026-04" for each in (await ledger.told(MonthSettled))[told:])
     await ledger.must_be_sound()
 
 
@@ -122,7 +160,36 @@ async def test_orders_are_listed_page_by_page_and_by_state_and_month(ledger: Led
     assert len(await ledger.orders(month="2026-02", state="OPEN")) == 5
 
 
+@pytest.mark.parametrize("day", ["1900-01-01", "2025-12-31", "2026-01-31", "2026-03-06", "2026-12-31"])
+async def test_a_payment_is_refused_on_a_day_before_its_month_and_after_today(
+    ledger: LedgerOffice, day: str
+) -> None:
+    await _drawn(ledger)
+    ledger.at("2026-03-05")
+    (order,) = await ledger.orders()
+    path = f"/payment-orders/{order['orderId']}/_executed"
+    refused = await ledger.call("POST", path, {"executedOn": day}, expect=400)
+    assert [(fault["rule"], fault["pointer"]) for fault in refused["errors"]] == [("L010", "/executedOn")]
+    assert "2026-02-01" in refused["errors"][0]["detail"]
+    assert "2026-03-05" in refused["errors"][0]["detail"]
+    (still,) = await ledger.orders()
+    assert still["state"] == "OPEN"
+
+
+@pytest.mark.parametrize("day", ["2026-02-01", "2026-03-05"])
+async def test_a_payment_may_be_made_from_the_first_day_of_its_month_to_today(
+    ledger: LedgerOffice, day: str
+) -> None:
+    await _drawn(ledger)
+    (order,) = await ledger.orders()
+    ledger.clock.set(datetime(2026, 3, 4, 23, 30, tzinfo=UTC))  # half past twelve on the fifth in Amsterdam
+    path = f"/payment-orders/{order['orderId']}/_executed"
+    assert (await ledger.call("POST", path, {"executedOn": day}))["executedOn"] == day
+
+
 async def _execute(ledger: LedgerOffice, order: dict[str, Any], day: str) -> dict[str, Any]:
+    """Report that an order was paid, on that day."""
+    ledger.at(day)
     answer: dict[str, Any] = await ledger.call(
         "POST", f"/payment-orders/{order['orderId']}/_executed", {"executedOn": day}
     )

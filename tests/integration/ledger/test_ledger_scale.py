@@ -13,7 +13,7 @@ from shared.law import Law
 from shared.log import get_log
 from tests.integration.ledger.ledger_office import LedgerOffice, StatementCount, slip
 
-STATEMENTS_OF_A_CHUNK = 30
+STATEMENTS_OF_A_CHUNK = 32
 
 
 async def test_a_chunk_of_fifty_people_takes_as_many_statements_as_one_of_one(ledger: LedgerOffice) -> None:

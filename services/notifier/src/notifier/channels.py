@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from notifier.wording import Sender, Wording
+from shared.money import Language
 
 EVIDENCE_TEXT_MAX: Final = 300
 CONNECTIONS_MAX: Final = 4
@@ -43,11 +44,15 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One attempt's end; `text` is what the other side said, without any address in it."""
+    """One attempt's end; `text` is what the other side said, without any address in it.
+
+    `reason` is what an event says when this ends the last way; None leaves it to result and code.
+    """
 
     result: Result
     code: int | None
     text: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Parcel:
     composed_at: datetime
     email: str = ""
     page: str = ""
+    language: Language = "nl"
 
 
 Report = Callable[[Parcel, Outcome], Awaitable[None]]
@@ -120,7 +126,7 @@ def message_header_id(message_id: str, mail_from: str) -> str:
 def email_of(parcel: Parcel, mail_from: str) -> EmailMessage:
     """The e-mail as it is sent: plain text in UTF-8, From the sender by name, never from a municipality."""
     message = EmailMessage(policy=SMTP_POLICY)
-    message["From"] = Address(display_name=parcel.sender.name, addr_spec=mail_from)
+    message["From"] = Address(display_name=parcel.sender.signature(parcel.language), addr_spec=mail_from)
     message["To"] = Address(addr_spec=parcel.email)
     if parcel.sender.email:
         message["Reply-To"] = Address(addr_spec=parcel.sender.email)

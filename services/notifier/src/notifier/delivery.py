@@ -23,7 +23,7 @@ from shared.failpoints import hit
 from shared.log import Log
 from shared.metrics import ServiceMetrics
 from shared.months import amsterdam_date
-from shared.personal_keys import KeyStore, Sealed
+from shared.personal_keys import KeyStore, Sealed, Unreadable
 
 BATCH_MAX: Final = 200
 RECORD_ATTEMPTS: Final = 8
@@ -60,6 +60,19 @@ class Attempt:
     errand: Errand
     outcome: Outcome
     evidence_id: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is tried on this channel."""
+        if self.outcome.result is not Result.LATER:
+            return True
+        return retry_after(self.errand.attempt, self.errand.channel) is None
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether it is an e-mail given up for a letter: the message has not failed."""
+        lost = self.is_final and self.outcome.result is not Result.ACCEPTED
+        return lost and self.errand.channel is ChannelName.EMAIL and self.errand.reserve
 
 
 class Courier:
@@ -143,20 +156,19 @@ class Courier:
         self, rows: Sequence[Row[Any]]
     ) -> tuple[dict[ChannelName, dict[str, tuple[Errand, Parcel]]], list[Attempt]]:
         """Make parcels by channel; what cannot go this way (any more) ends at once."""
-        contacts = await self._keys.decrypt_present(
-            [Sealed(row.participant_id, CONTACT, row.contact) for row in rows if row.contact is not None]
-        )
-        found = dict(zip([row.delivery_id for row in rows if row.contact is not None], contacts, strict=True))
-        wordings = await self._keys.decrypt_present(
-            [Sealed(row.participant_id, WORDING, row.wording) for row in rows if row.wording is not None]
-        )
-        texts = dict(zip([row.delivery_id for row in rows if row.wording is not None], wordings, strict=True))
+        contacts = await self._opened(CONTACT, {row.delivery_id: (row, row.contact) for row in rows})
+        texts = await self._opened(WORDING, {row.delivery_id: (row, row.wording) for row in rows})
         async with self._database.read() as reading:
             signing = await store.senders(reading, {row.fund_id for row in rows})
         parcels: dict[ChannelName, dict[str, tuple[Errand, Parcel]]] = {}
         ended: list[Attempt] = []
         for row in rows:
-            contact_bytes, text = found.get(row.delivery_id), texts.get(row.delivery_id)
+            contact_bytes, text = contacts[row.delivery_id], texts[row.delivery_id]
+            if isinstance(contact_bytes, Unreadable) or isinstance(text, Unreadable):
+                what = "contact" if isinstance(contact_bytes, Unreadable) else "text"
+                spoilt = Outcome(Result.REFUSED, None, f"the stored {what} cannot be read", "UNREADABLE")
+                ended.append(Attempt(Errand(row, row.attempts, reserve=False), spoilt, self._new_id()))
+                continue
             contact = Contact.from_bytes(contact_bytes) if contact_bytes else None
             errand = Errand(row, row.attempts, contact is not None and contact.postal_address is not None)
             sender = sender_of(signing.get((row.municipality, row.fund_id)), self._default_sender)
@@ -170,6 +182,18 @@ class Courier:
                 parcel = _parcel(row, Wording.from_bytes(text), contact, sender)
                 parcels.setdefault(errand.channel, {})[row.delivery_id] = (errand, parcel)
         return parcels, ended
+
+    async def _opened(
+        self, purpose: str, sealed: Mapping[str, tuple[Row[Any], bytes | None]]
+    ) -> Mapping[str, bytes | Unreadable | None]:
+        """Decrypted by delivery; None for what is not there (any more), the fault for what does not open."""
+        kept = {
+            delivery_id: Sealed(row.participant_id, purpose, content)
+            for delivery_id, (row, content) in sealed.items()
+            if content is not None
+        }
+        opened = dict(zip(kept, await self._keys.decrypt_readable(list(kept.values())), strict=True))
+        return {delivery_id: opened.get(delivery_id) for delivery_id in sealed}
 
     async def _send(
         self,
@@ -210,9 +234,8 @@ class Courier:
         await store.settle_deliveries(tx, [_settled(tx, attempt) for attempt in fresh])
         living = [a for a in fresh if people[a.errand.row.participant_id].state != "ERASED"]
         sent = [a for a in living if a.outcome.result is Result.ACCEPTED]
-        lost = [a for a in living if _is_final(a) and a.outcome.result is not Result.ACCEPTED]
+        lost = [a for a in living if a.is_final and a.outcome.result is not Result.ACCEPTED]
         await store.set_message_state(tx, [a.errand.row.message_id for a in sent], "SENT")
-        by_letter = [a for a in lost if a.errand.channel is ChannelName.EMAIL and a.errand.reserve]
         await store.add_deliveries(
             tx,
             [
@@ -221,13 +244,13 @@ class Courier:
                     "participant_id": a.errand.row.participant_id,
                     "channel": ChannelName.LETTER.value,
                 }
-                for a in by_letter
+                for a in lost
+                if a.is_replaced
             ],
         )
-        replaced = {a.errand.row.message_id for a in by_letter}
-        unreached = [a.errand.row.message_id for a in lost if a.errand.row.message_id not in replaced]
+        unreached = [a.errand.row.message_id for a in lost if not a.is_replaced]
         await store.set_message_state(tx, unreached, "FAILED")
-        tx.emit(*(_event(attempt) for attempt in living if _is_final(attempt)))
+        tx.emit(*(_event(attempt) for attempt in living if attempt.is_final and not attempt.is_replaced))
 
     def _evidence_row(self, tx: Tx, attempt: Attempt) -> dict[str, Any]:
         row, outcome = attempt.errand.row, attempt.outcome
@@ -252,9 +275,9 @@ class Courier:
             self._metrics.add(
                 "bufferbudget_delivery_attempts_total", channel=channel.value, outcome=result.value.lower()
             )
-            if _is_final(attempt):
-                by_letter = channel is ChannelName.EMAIL and attempt.errand.reserve
-                outcome = "sent" if result is Result.ACCEPTED else "replaced" if by_letter else "failed"
+            if attempt.is_final:
+                replaced = "replaced" if attempt.is_replaced else "failed"
+                outcome = "sent" if result is Result.ACCEPTED else replaced
                 self._metrics.add(
                     "bufferbudget_messages_total", kind=row.kind, channel=channel.value, outcome=outcome
                 )
@@ -267,7 +290,9 @@ class Courier:
                     "code": attempt.outcome.code,
                 }
                 if seconds is None:
-                    self._log.write("delivery_given_up", **fields)
+                    self._log.write(
+                        "delivery_replaced" if attempt.is_replaced else "delivery_given_up", **fields
+                    )
                 else:
                     self._log.write("delivery_failed", **fields, seconds=seconds)
 
@@ -285,19 +310,13 @@ def _parcel(row: Row[Any], wording: Wording, contact: Contact, sender: Sender) -
         composed_at=row.composed_at,
         email=contact.email or "",
         page=page,
+        language=contact.language,
     )
-
-
-def _is_final(attempt: Attempt) -> bool:
-    """Whether nothing more is tried on this channel."""
-    if attempt.outcome.result is not Result.LATER:
-        return True
-    return retry_after(attempt.errand.attempt, attempt.errand.channel) is None
 
 
 def _settled(tx: Tx, attempt: Attempt) -> dict[str, Any]:
     state, pause = "DUE", retry_after(attempt.errand.attempt, attempt.errand.channel) or 0
-    if _is_final(attempt):
+    if attempt.is_final:
         state = "SENT" if attempt.outcome.result is Result.ACCEPTED else "FAILED"
     return {
         "delivery_id_": attempt.errand.row.delivery_id,
@@ -322,6 +341,8 @@ def _event(attempt: Attempt) -> MessageSent | MessageFailed:
 
 
 def _reason(outcome: Outcome) -> str:
+    if outcome.reason is not None:
+        return outcome.reason
     if outcome.result is Result.LATER:
         return "GAVE_UP"
     return "REFUSED_BY_SERVER" if outcome.code is not None else "NO_WAY"

@@ -1,5 +1,6 @@
 """What callers send to the notifier and what they get back, as models; which values are built stands here."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from notifier.contacts import ChannelName, Consent, ConsentKind, Contact, PostalAddress
 from notifier.wording import LANGUAGES
 from shared.contracts.events import Id, MunicipalityCode
+from shared.dates import Day
 from shared.errors import Fault
 from shared.months import Month
 from shared.requests import RequestModel, ResponseModel, not_built
@@ -17,6 +19,7 @@ RULES: Final[Mapping[str, str]] = {
     "M001": "A consent cannot be given on a day that has yet to come.",
     "M002": "The channel EMAIL needs an e-mail address.",
     "M003": "A channel, or a consent for one channel and kind of message, stands there twice.",
+    "M004": "A fund's message carries no municipal identity: its sender's name may not claim one.",
 }
 
 NOT_BUILT_YET: Final = (
@@ -67,6 +70,11 @@ Phone = Annotated[
     str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()-]{5,24}$"), Field(examples=["030 286 00 00"])
 ]
 AnyChannel = Literal["EMAIL", "LETTER", "SMS"]
+_MUNICIPAL: Final = re.compile(
+    r"(?<![^\W_])(gemeente|gemeentelijke?|municipality|municipal)(?![^\W_])", re.IGNORECASE
+)
+"""Whole words by which a name claims to be a municipality's; `Gemeentefonds` is another word."""
+
 Unbuilt = Annotated[Any, Field(description="Known, but not built yet: refused with N001.")]
 
 
@@ -84,7 +92,7 @@ class ConsentForm(RequestModel):
 
     channel: AnyChannel
     message_kind: Literal["BUFFER"] = Field(description="BUFFER: news about a closed month or the buffer.")
-    given_on: date
+    given_on: Day
 
 
 class ContactForm(RequestModel):
@@ -189,6 +197,17 @@ class SenderForm(RequestModel):
     phone: Phone | None = None
     email: EmailAddress | None = None
 
+    @classmethod
+    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
+        claimed = _MUNICIPAL.search(parsed.get("name", ""))
+        if claimed is None:
+            return []
+        detail = (
+            f"says {claimed.group()!r}, but the message is not a municipality's: "
+            "give the name of the fund or the scheme itself"
+        )
+        return [Fault("M004", "/name", detail)]
+
 
 # ---- answers ---------------------------------------------------------------------------------------------
 
@@ -266,7 +285,8 @@ class DeliveryView(ResponseModel):
 
 
 class MessageView(ResponseModel):
-    """One message to a resident. Its text is absent while it waits to be worded, and after an erasure."""
+    """One message to a resident. Its text is absent while it waits to be worded, after an erasure, and when
+    what is stored cannot be read."""
 
     message_id: Id
     participant_id: Id

@@ -22,22 +22,23 @@ from notifier.forms import (
 from notifier.notifications import CONTACT, FORGOTTEN, WORDING, Notifications
 from notifier.wording import MessageKind, Wording
 from shared import access_log
-from shared.api import ServiceRouter
-from shared.commands import Answer, command
+from shared.api import NO_SUCH, ServiceRouter
+from shared.commands import About, Answer, command
 from shared.database import Database, Tx
 from shared.errors import Fault, Invalid, NotFound
+from shared.ids import UuidText
 from shared.months import amsterdam_date
 from shared.personal_keys import KeyStore, Sealed
 from shared.requests import InvalidParameters
 from shared.tokens import Caller, Role, allow
 
-UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 PAGE_MAX = 100
 PURPOSE = "MESSAGES"
+RECORD = "record contact"
 
 BackOffice = Annotated[Caller, Depends(allow(Role.BACKOFFICE))]
-ParticipantId = Annotated[str, Path(alias="participantId", pattern=UUID)]
-FundId = Annotated[str, Path(alias="fundId", pattern=UUID)]
+ParticipantId = Annotated[UuidText, Path(alias="participantId")]
+FundId = Annotated[UuidText, Path(alias="fundId")]
 
 
 def make_router(database: Database, keys: KeyStore, notifications: Notifications) -> ServiceRouter:
@@ -60,8 +61,9 @@ def make_router(database: Database, keys: KeyStore, notifications: Notifications
                 raise Invalid(faults)
             contact = form.contact.contact()
             await notifications.record_contact(tx, participant_id, form.municipality, contact)
-            await _log(tx, caller, "record contact", participant_id)
-            return Answer(await _household(tx, keys, participant_id, form.municipality))
+            await _log(tx, caller, RECORD, participant_id)
+            about = About(participant_id, PURPOSE, RECORD)
+            return Answer(await _household(tx, keys, participant_id, form.municipality), about=about)
 
         return await command(request, database, caller, run)
 
@@ -79,11 +81,11 @@ def make_router(database: Database, keys: KeyStore, notifications: Notifications
 
 
 def _add_message_routes(router: ServiceRouter, database: Database, keys: KeyStore) -> None:
-    @router.get("/messages", response_model=MessagePage)
+    @router.get("/messages", response_model=MessagePage, responses=NO_SUCH)
     async def list_messages(
         caller: BackOffice,
-        participant_id: Annotated[str, Query(alias="participantId", pattern=UUID)],
-        cursor: Annotated[str | None, Query(pattern=UUID)] = None,
+        participant_id: Annotated[UuidText, Query(alias="participantId")],
+        cursor: Annotated[UuidText | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
     ) -> MessagePage:
         """What was sent to a participant, why, and how it was delivered; oldest first, the read is logged."""
@@ -167,13 +169,13 @@ async def _household(tx: Tx, keys: KeyStore, participant_id: str, municipality: 
 
 async def _messages(tx: Tx, keys: KeyStore, rows: list[Row[Any]]) -> list[MessageView]:
     worded = [row for row in rows if row.wording is not None]
-    opened = await keys.decrypt_present([Sealed(row.participant_id, WORDING, row.wording) for row in worded])
+    opened = await keys.decrypt_readable([Sealed(row.participant_id, WORDING, row.wording) for row in worded])
     texts = {row.message_id: text for row, text in zip(worded, opened, strict=True)}
     deliveries, evidence = await store.deliveries_of(tx, [row.message_id for row in rows])
     views = []
     for row in rows:
         text = texts.get(row.message_id)
-        wording = Wording.from_bytes(text) if text else None
+        wording = Wording.from_bytes(text) if isinstance(text, bytes) else None
         views.append(
             MessageView(
                 message_id=row.message_id,

@@ -1,7 +1,8 @@
 """What the ledger's events mean for one person, and when that becomes a message. Values in, values out.
 
 One message per person per closed month at most, and only when money moved, the buffer's state changed
-or an earlier month was corrected. A person's events come in order; hearing one twice changes nothing.
+or an earlier month was corrected. A person's events come in order and, by the inbox, once: two events that
+say the same are two things that happened.
 """
 
 from collections.abc import Mapping
@@ -52,13 +53,16 @@ class MonthNews:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentNews:
-    """What is known of one enrolment; `level` is a state of the buffer not told yet,
-    `heard` what came of events that have no revision to tell a repeat by."""
+    """What is known of one enrolment; `level` is a state of the buffer that was crossed and not told yet.
+
+    `balance_cents` is what the buffer holds now: the balance after `newest`, the latest month settled.
+    """
 
     months: Mapping[Month, MonthNews] = field(default_factory=dict)
     level: BufferLevel | None = None
-    threshold_cents: int = 0
-    heard: frozenset[str] = frozenset()
+    threshold_cents: Cents = NIL
+    newest: Month | None = None
+    balance_cents: Cents = NIL
     ended: bool = False
 
 
@@ -107,9 +111,9 @@ def hear(news: PersonNews, event: BufferEvent) -> tuple[PersonNews, Announcement
             known = _enrolment(news, event.enrolment_id)
             return _with(news, event.enrolment_id, _drawn(known, event)), None
         case BufferLow():
-            return _crossed(news, event, BufferLevel.LOW, f"LOW:{event.month}:{event.balance_cents}"), None
+            return _crossed(news, event, BufferLevel.LOW, event.threshold_cents), None
         case BufferExhausted():
-            return _crossed(news, event, BufferLevel.EXHAUSTED, f"EXHAUSTED:{event.month}"), None
+            return _crossed(news, event, BufferLevel.EXHAUSTED), None
         case BufferReplenished():
             return _replenished(news, event), None
 
@@ -124,7 +128,10 @@ def _hear_settled(news: PersonNews, event: MonthSettled) -> tuple[PersonNews, An
     row = replace(known, revision=event.revision)
     if event.revision >= known.draw_revision:
         row = replace(row, draw_revision=event.revision, draw_cents=event.draw_cents)
-    news = _with(news, event.enrolment_id, _with_month(enrolment, event.month, row))
+    enrolment = _with_month(enrolment, event.month, row)
+    if enrolment.newest is None or event.month >= enrolment.newest:
+        enrolment = replace(enrolment, newest=event.month, balance_cents=event.balance_cents)
+    news = _with(news, event.enrolment_id, enrolment)
     if not closes or event.month in news.messaged:
         return news, None
     return _tell_month(news, event, row)
@@ -134,10 +141,11 @@ def _tell_month(
     news: PersonNews, event: MonthSettled, row: MonthNews
 ) -> tuple[PersonNews, Announcement | None]:
     corrections = _corrections(news, leave_out=(event.enrolment_id, event.month))
-    level = _enrolment(news, event.enrolment_id).level
+    enrolment = _enrolment(news, event.enrolment_id)
+    level = _level_now(enrolment)
     why = _reasons(bool(row.draw_cents), level, bool(corrections))
     if not why:
-        return news, None
+        return _with_level(news, event.enrolment_id, None), None
     content = Content(
         kind=MessageKind.BUFFER_MONTH,
         month=event.month,
@@ -148,7 +156,7 @@ def _tell_month(
             cash_cents=event.cash_cents,
             floor_cents=event.floor_cents,
             draw_cents=row.draw_cents,
-            balance_cents=event.balance_cents,
+            balance_cents=enrolment.balance_cents,
             cash_after_cents=event.cash_after_cents,
         ),
         level=level,
@@ -173,6 +181,7 @@ def _hear_ended(news: PersonNews, event: EnrolmentEnded) -> tuple[PersonNews, An
         month=event.last_month,
         returned_cents=event.returned_cents,
         corrections=corrections,
+        unsettled=event.unsettled_months,
     )
     announcement = _announcement(event, f"end:{event.enrolment_id}", why, content)
     return _told(news, event.enrolment_id), announcement
@@ -237,29 +246,35 @@ def _drawn(known: EnrolmentNews, event: BufferDrawn) -> EnrolmentNews:
 
 
 def _crossed(
-    news: PersonNews, event: BufferLow | BufferExhausted, level: BufferLevel, crossing: str
+    news: PersonNews,
+    event: BufferLow | BufferExhausted,
+    level: BufferLevel,
+    threshold_cents: Cents | None = None,
 ) -> PersonNews:
     known = _enrolment(news, event.enrolment_id)
-    if crossing in known.heard:
-        return news
-    threshold = event.threshold_cents if isinstance(event, BufferLow) else known.threshold_cents
     # Both can be crossed by one draw; the emptier state is the one worth telling.
-    told = BufferLevel.EXHAUSTED if BufferLevel.EXHAUSTED in (level, known.level) else level
-    heard = replace(known, level=told, threshold_cents=threshold, heard=known.heard | {crossing})
-    return _with(news, event.enrolment_id, heard)
+    worst = BufferLevel.EXHAUSTED if BufferLevel.EXHAUSTED in (level, known.level) else level
+    threshold = known.threshold_cents if threshold_cents is None else threshold_cents
+    return _with(news, event.enrolment_id, replace(known, level=worst, threshold_cents=threshold))
 
 
 def _replenished(news: PersonNews, event: BufferReplenished) -> PersonNews:
-    known = _enrolment(news, event.enrolment_id)
-    raised = f"REPLENISHED:{event.month}:{event.revision}"
-    if raised in known.heard:
-        return news
-    still_low = known.level is not None and event.balance_cents < known.threshold_cents
-    return _with(
-        news,
-        event.enrolment_id,
-        replace(known, level=BufferLevel.LOW if still_low else None, heard=known.heard | {raised}),
-    )
+    """What was not told yet is low at worst, and whether it still is shows when it is told.
+
+    The event's own balance is that after its month: later months may have drawn.
+    """
+    waits = _enrolment(news, event.enrolment_id).level is not None
+    return _with_level(news, event.enrolment_id, BufferLevel.LOW) if waits else news
+
+
+def _level_now(known: EnrolmentNews) -> BufferLevel | None:
+    """The crossing to tell, None when there is none or the buffer was filled up since."""
+    filled_up = known.level is BufferLevel.LOW and known.balance_cents >= known.threshold_cents
+    return None if filled_up else known.level
+
+
+def _with_level(news: PersonNews, enrolment_id: str, level: BufferLevel | None) -> PersonNews:
+    return _with(news, enrolment_id, replace(_enrolment(news, enrolment_id), level=level))
 
 
 def _enrolment(news: PersonNews, enrolment_id: str) -> EnrolmentNews:
@@ -279,7 +294,8 @@ def _enrolment_json(enrolment: EnrolmentNews) -> dict[str, Any]:
         "months": {str(month): list(astuple(row)) for month, row in enrolment.months.items()},
         "level": enrolment.level,
         "thresholdCents": enrolment.threshold_cents,
-        "heard": sorted(enrolment.heard),
+        "newest": None if enrolment.newest is None else str(enrolment.newest),
+        "balanceCents": enrolment.balance_cents,
         "ended": enrolment.ended,
     }
 
@@ -289,6 +305,7 @@ def _enrolment_from(stored: Mapping[str, Any]) -> EnrolmentNews:
         months={Month.parse(month): MonthNews(*row) for month, row in stored["months"].items()},
         level=None if stored["level"] is None else BufferLevel(stored["level"]),
         threshold_cents=stored["thresholdCents"],
-        heard=frozenset(stored["heard"]),
+        newest=Month.parse(stored["newest"]) if stored.get("newest") else None,
+        balance_cents=stored.get("balanceCents", NIL),
         ended=stored["ended"],
     )

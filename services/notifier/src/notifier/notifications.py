@@ -19,7 +19,7 @@ from shared.errors import NotFound, PoisonMessage
 from shared.inbox import Incoming
 from shared.metrics import ServiceMetrics
 from shared.money import Language
-from shared.personal_keys import KeyStore, Plain, Sealed
+from shared.personal_keys import KeyStore, Plain, Sealed, Unreadable
 
 CONTACT: Final = "contact"
 CONTENT: Final = "message content"
@@ -45,6 +45,8 @@ class Notifications:
         self._default_sender = default_sender
         self._metrics = metrics
         self._deliver_soon = deliver_soon
+        self.on_erased: Callable[[], None] = lambda: None
+        """Called when an erasure is committed: what lies outside the database is still to be removed."""
 
     # ---- event handlers ----------------------------------------------------------------------------------
 
@@ -64,10 +66,11 @@ class Notifications:
         await self._prepare(tx, new)
 
     async def erase_people(self, tx: Tx, batch: Sequence[Incoming]) -> None:
-        """participant-erased: contact, texts and key go; nothing more is sent."""
+        """participant-erased: contact, texts and key go, letters after the commit; nothing more is sent."""
         participant_ids = sorted({incoming.key for incoming in batch})
         await store.lock_people(tx, participant_ids)
         await store.erase(tx, participant_ids)
+        tx.on_commit(self.on_erased)
         # The keys stand in a store of their own: if this rolls back, destroying them again does no harm.
         for participant_id in participant_ids:
             await self._keys.destroy(participant_id)
@@ -143,20 +146,7 @@ class Notifications:
         waiting = await store.messages_to_prepare(tx, participant_ids) if participant_ids else []
         if not waiting:
             return
-        signing = await store.senders(tx, {row.fund_id for row in waiting})
-        contacts = await self._keys.decrypt_present(
-            [Sealed(row.participant_id, CONTACT, row.contact) for row in waiting]
-        )
-        contents = await self._keys.decrypt_present(
-            [Sealed(row.participant_id, CONTENT, row.content) for row in waiting]
-        )
-        worded: list[tuple[Row[Any], ChannelName | None, bytes]] = []
-        for row, contact_bytes, content_bytes in zip(waiting, contacts, contents, strict=True):
-            if contact_bytes is None or content_bytes is None:
-                continue
-            contact = Contact.from_bytes(contact_bytes)
-            text = self._word(row, content_bytes, contact.language, signing)
-            worded.append((row, contact.channel_for(MessageKind(row.kind)), text))
+        worded, spoilt = await self._worded(tx, waiting)
         sealed = await self._keys.encrypt_many(
             [Plain(row.participant_id, WORDING, text) for row, _, text in worded]
         )
@@ -183,9 +173,36 @@ class Notifications:
                 if channel is not None
             ],
         )
+        await store.set_message_state(tx, [row.message_id for row in spoilt], "FAILED")
         tx.on_commit(self._deliver_soon)
         unreachable = Counter(row.kind for row, channel, _ in worded if channel is None)
+        unreachable.update(row.kind for row in spoilt)
         tx.on_commit(lambda: self._count_unreachable(unreachable))
+
+    async def _worded(
+        self, tx: Tx, waiting: Sequence[Row[Any]]
+    ) -> tuple[list[tuple[Row[Any], ChannelName | None, bytes]], list[Row[Any]]]:
+        """Each message with its channel (None: no way) and text; and those with a spoilt contact or content.
+
+        What cannot be read fails alone: it stops neither other people's messages nor the person's next event.
+        """
+        signing = await store.senders(tx, {row.fund_id for row in waiting})
+        contacts = await self._keys.decrypt_readable(
+            [Sealed(row.participant_id, CONTACT, row.contact) for row in waiting]
+        )
+        contents = await self._keys.decrypt_readable(
+            [Sealed(row.participant_id, CONTENT, row.content) for row in waiting]
+        )
+        worded: list[tuple[Row[Any], ChannelName | None, bytes]] = []
+        spoilt: list[Row[Any]] = []
+        for row, contact_bytes, content_bytes in zip(waiting, contacts, contents, strict=True):
+            if isinstance(contact_bytes, Unreadable) or isinstance(content_bytes, Unreadable):
+                spoilt.append(row)
+            elif contact_bytes is not None and content_bytes is not None:
+                contact = Contact.from_bytes(contact_bytes)
+                text = self._word(row, content_bytes, contact.language, signing)
+                worded.append((row, contact.channel_for(MessageKind(row.kind)), text))
+        return worded, spoilt
 
     def _count_unreachable(self, kinds: Mapping[str, int]) -> None:
         for kind, number in kinds.items():

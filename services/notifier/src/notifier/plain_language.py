@@ -38,6 +38,32 @@ _ACTIONS: Final[Mapping[Language, str]] = {
 }
 """Verbs that ask something of the reader when a sentence starts with one."""
 
+_ONE_WORD: Final[Mapping[Language, Mapping[str, str]]] = {
+    "nl": {
+        "uitkering": "bijstand",
+        "bijstandsuitkering": "bijstand",
+        "salaris": "loon",
+        "inkomsten": "loon",
+        "verdiensten": "loon",
+        "norm": "minimum",
+        "ondergrens": "minimum",
+        "bufferbudget": "buffer",
+        "loonbriefje": "loonstrook",
+        "loonspecificatie": "loonstrook",
+    },
+    "en": {
+        "assistance": "benefit",
+        "welfare": "benefit",
+        "salary": "wages",
+        "earnings": "wages",
+        "norm": "minimum",
+        "floor": "minimum",
+        "bufferbudget": "buffer",
+        "payslip": "wage slip",
+    },
+}
+"""One word for one thing in all we send; bufferbudget moreover is what the law names, not a fund's buffer."""
+
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?:])\s+|\n+")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
@@ -61,6 +87,12 @@ def wording_faults(text: str, language: Language, names: Iterable[str] = ()) -> 
 def subject_faults(subject: str) -> tuple[str, ...]:
     """A subject line is read over shoulders: no amount, number or address in it."""
     return ("the subject holds a number or an address",) if re.search(r"[\d€@]", subject) else ()
+
+
+def two_words_for_one_thing(text: str, language: Language) -> tuple[str, ...]:
+    """Words beside the one that a resident always reads for the same thing, each with that one."""
+    words = [word.lower() for word in _WORD.findall(text)]
+    return tuple(f"{word}: say {_ONE_WORD[language][word]}" for word in words if word in _ONE_WORD[language])
 
 
 def _forbidden(text: str, words: list[str], language: Language) -> Iterator[str]:

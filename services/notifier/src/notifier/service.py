@@ -9,6 +9,7 @@ from notifier.delivery import Courier
 from notifier.forms import RULES
 from notifier.http import make_router
 from notifier.notifications import Notifications
+from notifier.retention import Retention
 from notifier.templates import load_templates
 from notifier.wording import Sender
 from shared.clock import Clock
@@ -31,7 +32,6 @@ from shared.settings import ServiceName, Settings
 from shared.workers import Worker
 
 NAME: Final[ServiceName] = "notifier"
-DEFAULT_SENDER_NAME: Final = "Bufferbudget"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -63,18 +63,29 @@ def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Servi
     """Make the service; raises ValueError for an SMTP_URL that cannot be read."""
     database = database_of(NAME, settings, clock, ids)
     keys = key_store_of(NAME, settings)
-    sender = Sender(name=DEFAULT_SENDER_NAME, contact=DEFAULT_SENDER_NAME, email=settings.mail_from)
+    sender = Sender(email=settings.mail_from)
     measured = metrics.of(NAME)
     courier = Courier(database, keys, channels(settings), sender, settings.mail_from, get_log(NAME), measured)
     deliveries = Worker("deliveries", courier.step)
+    retention = Retention(
+        database,
+        keys,
+        settings.letter_path,
+        keep_letters_days=settings.keep_letters_days,
+        keep_unseen_contacts_days=settings.keep_unseen_contacts_days,
+    )
+    # Without a lease: whichever process erased somebody also removes the letters, at once.
+    letters = Worker("letter-retention", retention.remove_letters, every_seconds=60.0, lease=False)
+    contacts = Worker("contact-retention", retention.forget_unseen, every_seconds=3600.0)
     notifications = Notifications(keys, load_templates(), sender, measured, deliveries.wake)
+    notifications.on_erased = letters.wake
     return Service(
         name=NAME,
         database=database,
         router=make_router(database, keys, notifications),
         migrations=MIGRATIONS,
         wiring=wiring(notifications),
-        workers=[deliveries],
+        workers=[deliveries, letters, contacts],
         key_store=keys,
         pending_work=courier.pending,
         rules=RULES,

@@ -103,6 +103,25 @@ async def erase(tx: Tx, participant_ids: Collection[str]) -> None:
     )
 
 
+async def unseen_since(
+    reading: ReadTx, before: datetime, limit: int, *, among_these: Collection[str] | None = None
+) -> list[str]:
+    """People never registered whose contact was last recorded before an instant, and who have no message."""
+    has_message = select(MESSAGE.c.message_id).where(MESSAGE.c.participant_id == PERSON.c.participant_id)
+    found = (
+        select(PERSON.c.participant_id)
+        .join(HOUSEHOLD, HOUSEHOLD.c.participant_id == PERSON.c.participant_id)
+        .where(PERSON.c.state == "UNSEEN", ~has_message.exists())
+        .group_by(PERSON.c.participant_id)
+        .having(func.max(HOUSEHOLD.c.recorded_at) < before)
+        .order_by(PERSON.c.participant_id)
+        .limit(limit)
+    )
+    if among_these is not None:
+        found = found.where(among(PERSON.c.participant_id, among_these))
+    return [row.participant_id for row in await reading.rows(found)]
+
+
 async def person(reading: ReadTx, participant_id: str) -> Person | None:
     """What is recorded of a person, None when nothing is."""
     row = await reading.first(select(PERSON).where(PERSON.c.participant_id == participant_id))
@@ -230,6 +249,33 @@ async def deliveries_of(
         .order_by(EVIDENCE.c.attempt, EVIDENCE.c.recorded_at, EVIDENCE.c.evidence_id)
     )
     return deliveries, evidence
+
+
+# ---- letters ---------------------------------------------------------------------------------------------
+
+
+async def letters_of_erased(reading: ReadTx, message_ids: Collection[str]) -> set[str]:
+    """Which of these are messages to people who were erased."""
+    joined = MESSAGE.join(PERSON, PERSON.c.participant_id == MESSAGE.c.participant_id)
+    found = select(MESSAGE.c.message_id).select_from(joined)
+    erased = found.where(among(MESSAGE.c.message_id, message_ids), PERSON.c.state == "ERASED")
+    return {row.message_id for row in await reading.rows(erased)}
+
+
+async def letters_written_before(reading: ReadTx, message_ids: Collection[str], before: datetime) -> set[str]:
+    """Which of these went out as a letter before an instant."""
+    found = (
+        select(DELIVERY.c.message_id)
+        .join(EVIDENCE, EVIDENCE.c.delivery_id == DELIVERY.c.delivery_id)
+        .where(
+            among(DELIVERY.c.message_id, message_ids),
+            DELIVERY.c.channel == "LETTER",
+            EVIDENCE.c.outcome == "ACCEPTED",
+        )
+        .group_by(DELIVERY.c.message_id)
+        .having(func.max(EVIDENCE.c.recorded_at) < before)
+    )
+    return {row.message_id for row in await reading.rows(found)}
 
 
 # ---- deliveries ------------------------------------------------------------------------------------------

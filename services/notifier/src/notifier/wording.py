@@ -18,6 +18,8 @@ from shared.money import Cents, Language, format_euro
 from shared.months import Month
 
 LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
+UNNAMED: Final[Mapping[Language, str]] = {"nl": "uw bufferfonds", "en": "your buffer fund"}
+"""What a sender is called when nobody recorded a name; never the name of the statutory bufferbudget."""
 RULE: Final = "-" * 40
 NIL: Final = Cents(0)
 
@@ -43,17 +45,31 @@ class BufferLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends the message and who answers questions: the fund, never the municipality in its place."""
+    """Who sends the message and who answers questions: the fund, never the municipality in its place.
 
-    name: str
-    contact: str
+    Without a name it is called `UNNAMED`; without a contact it answers questions itself.
+    """
+
+    name: str | None = None
+    contact: str | None = None
     phone: str | None = None
     email: str | None = None
+
+    def called(self, language: Language) -> str:
+        """The name as it stands inside a sentence."""
+        return self.name or UNNAMED[language]
+
+    def signature(self, language: Language) -> str:
+        """The name as it stands by itself: above a letter, below a message, before an e-mail address."""
+        return self.name or UNNAMED[language][:1].upper() + UNNAMED[language][1:]
+
+
+NAMELESS: Final = Sender()
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The closed month's amounts in cents, as its settled row has them."""
+    """The closed month's amounts in cents, as its settled row has them; `balance_cents` is of now."""
 
     wage_cents: Cents
     benefit_cents: Cents
@@ -76,7 +92,8 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one message tells. `figures` belongs to BUFFER_MONTH, `returned_cents` to BUFFER_END."""
+    """What one message tells. `figures` belongs to BUFFER_MONTH, `returned_cents` and `unsettled`, the months
+    that were never settled because a slip did not come, to BUFFER_END."""
 
     kind: MessageKind
     month: Month
@@ -84,6 +101,7 @@ class Content:
     level: BufferLevel | None = None
     corrections: tuple[Correction, ...] = ()
     returned_cents: Cents = NIL
+    unsettled: tuple[Month, ...] = ()
 
     def to_bytes(self) -> bytes:
         """For encryption and storage; `from_bytes` gives an equal value."""
@@ -102,6 +120,7 @@ class Content:
                 for correction in plain["corrections"]
             ),
             returned_cents=plain["returned_cents"],
+            unsettled=tuple(Month(**month) for month in plain.get("unsettled", ())),
         )
 
 
@@ -149,7 +168,7 @@ def letter(wording: Wording, address: Sequence[str], sender: Sender, day: date, 
     """The same text as a letter, with the address where a window envelope shows it."""
     indented = "\n".join(f"    {line}" for line in address)
     return (
-        f"{sender.name}\n\n\n\n{indented}\n\n\n\n"
+        f"{sender.signature(language)}\n\n\n\n{indented}\n\n\n\n"
         f"{written_day(day, language)}\n\n{wording.subject}\n\n{wording.text}"
     )
 
@@ -172,12 +191,14 @@ _MONTHS: Final[Mapping[Language, str]] = {
 
 def _text(content: Content, sender: Sender, language: Language, parts: Parts) -> str:
     values = {
-        "sender": sender.name,
-        "contact": sender.contact,
+        "sender": sender.called(language),
+        "signature": sender.signature(language),
+        "contact": sender.contact or sender.called(language),
         "phone": sender.phone or "",
         "email": sender.email or "",
         "month": written_month(content.month, language),
         "returned": format_euro(content.returned_cents, language),
+        "unsettled": written_month(content.unsettled[0], language) if content.unsettled else "",
         **(_amounts(content.figures, language) if content.figures else {}),
     }
 
@@ -185,6 +206,10 @@ def _text(content: Content, sender: Sender, language: Language, parts: Parts) ->
         return ["\n".join(parts[name].substitute(values) for name in block) for block in blocks]
 
     paragraphs = filled([("greeting",), ("sender",), *_what_happened(content)])
+    if len(content.unsettled) > 1:
+        months = [f"- {written_month(month, language)}" for month in content.unsettled]
+        title, after = (parts[name].substitute() for name in ("unsettled-title", "unsettled-after"))
+        paragraphs.append("\n".join([title, *months, after]))
     if content.corrections:
         title = parts["corrections-title"].substitute()
         paragraphs.append("\n".join([title, *_correction_lines(content.corrections, language, parts)]))
@@ -195,7 +220,9 @@ def _what_happened(content: Content) -> Iterable[tuple[str, ...]]:
     """The names of the parts of each paragraph about the month or the end."""
     figures = content.figures
     if figures is None:
-        return [("ended", "returned" if content.returned_cents else "nothing-left")]
+        ended = ("ended", "returned" if content.returned_cents else "nothing-left")
+        # Several months stand in a list, see _text.
+        return [ended, ("unsettled-one",)] if len(content.unsettled) == 1 else [ended]
     lines = ["month-title", "wage" if figures.wage_cents else "no-wage"]
     if figures.other_cash_cents:
         lines.append("other-cash")
@@ -212,14 +239,20 @@ def _what_happened(content: Content) -> Iterable[tuple[str, ...]]:
 
 def _what_to_do(content: Content, sender: Sender) -> Iterable[tuple[str, ...]]:
     """The names of the parts of the closing paragraphs: one action at most, then whom to ask."""
-    no_wage_known = content.figures is not None and not content.figures.wage_cents
     ways = [name for name, way in (("ask-phone", sender.phone), ("ask-email", sender.email)) if way]
     return [
-        ("action-title", "action-tell" if no_wage_known else "action-none"),
+        ("action-title", _action(content)),
         ("ask-title", *(ways or ["ask-reply"])),
         ("review",),
         ("closing",),
     ]
+
+
+def _action(content: Content) -> str:
+    """The name of the part that says what the reader needs to do."""
+    if content.figures is not None:
+        return "action-wage" if content.figures.wage_cents else "action-no-wage"
+    return "action-slip" if content.unsettled else "action-none"
 
 
 def _amounts(figures: Figures, language: Language) -> Mapping[str, str]:
