@@ -17,6 +17,7 @@ _SETTINGS_PREFIXES = (
         "BUFFER_LEDGER_",
         "BUS_",
         "CLOCK",
+        "CONNECTIONS_",
         "CONSUMER_",
         "CONTACT_",
         "DATA_",

@@ -101,6 +101,7 @@ async def test_a_paid_month_stays_when_a_correction_comes_after_the_payment(
     await office.quiet()
     (order,) = await office.items("/payment-orders", state="OPEN")
     assert order["amountCents"] == 46_820
+    at(system, february.plus(1), 5)
     for _ in range(2):
         await office.ok(
             "POST", f"/payment-orders/{order['orderId']}/_executed", json={"executedOn": "2026-03-05"}

@@ -98,9 +98,9 @@ class MunicipalityRules:
         if not built:
             raise ValueError(f"these rules are not built: {self}")
 
-    def base_month(self, month: Month) -> Month:
-        """The month whose wage lowers the benefit of `month` (reading 8)."""
-        return month.plus(-1) if self.offset_method == "M1" else month
+    def counts_in(self, wage_month: Month) -> Month:
+        """The month whose benefit the wage of `wage_month` lowers, under these rules (reading 8)."""
+        return wage_month.plus(1) if self.offset_method == "M1" else wage_month
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +195,30 @@ def rules_in_force(rules: Sequence[MunicipalityRules], month: Month) -> Municipa
     return chosen
 
 
+def base_months(rules: Sequence[MunicipalityRules], month: Month) -> tuple[Month, ...]:
+    """The months whose wage lowers the benefit of `month`, in order (reading 8).
+
+    The method in force in a wage's own month decides where that wage counts, so that over any change of
+    method each wage counts exactly once: the first month under M1 after M0 has no base month, the first under
+    M0 after M1 has two, every other month has one.
+    """
+    before = month.plus(-1)
+    return tuple(base for base in (before, month) if rules_in_force(rules, base).counts_in(base) == month)
+
+
 def touched_rows(
     slip: SlipFact, rules: Sequence[MunicipalityRules], superseded: SlipFact | None = None
 ) -> tuple[Month, ...]:
-    """The month rows that a slip can change by itself, in order: those it was received and earned in and,
-    under M1, the one after. Later rows change through the balance alone.
+    """The month rows that a slip can change by itself, in order: those it was received and earned in and the
+    one its wage counts in, which under M1 is the one after. Later rows change through the balance alone.
 
     A correction may move the pay day, so `superseded` is the version that counted until now, if any.
     """
     touched = set()
     for version in (slip, superseded):
         if version is not None:
-            earned, after = version.earned_month, version.earned_month.plus(1)
-            touched |= {earned, version.received_month}
-            if rules_in_force(rules, after).base_month(after) == earned:
-                touched.add(after)
+            earned = version.earned_month
+            touched |= {earned, version.received_month, rules_in_force(rules, earned).counts_in(earned)}
     return tuple(sorted(touched))
 
 

@@ -51,6 +51,13 @@ class Enrolment:
     closed_through: Month | None = None
     told_level: Level = "NORMAL"
 
+    @property
+    def closed_months(self) -> tuple[Month, ...]:
+        """Its months that a close has gone through."""
+        if self.closed_through is None:
+            return ()
+        return tuple(Month.span(self.first_month, min(self.closed_through, self.last_month)))
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:

@@ -4,7 +4,7 @@ What we computed ourselves is called expected: the municipality decides on bijst
 no demand stands in these sentences (reading 32).
 """
 
-from buffer_ledger.timeline import HeldReason, MonthRow, OffsetMethod
+from buffer_ledger.timeline import HeldReason, MonthRow
 from shared.money import Language, format_euro
 from shared.months import Month
 
@@ -157,11 +157,21 @@ _TEXT: dict[str, dict[Language, str]] = {
         "nl": "Met wat we nu weten zou er {draw} uit uw buffer komen.",
         "en": "With what we know now {draw} would come from your buffer.",
     },
+    "expired_preview": {
+        "nl": "Met wat we weten zou er {draw} uit uw buffer zijn gekomen.",
+        "en": "With what we know {draw} would have come from your buffer.",
+    },
+    "expired_preview_nothing": {
+        "nl": "Met wat we weten zou er niets uit uw buffer zijn gekomen.",
+        "en": "With what we know nothing would have come from your buffer.",
+    },
     "preview_nothing": {
         "nl": "Met wat we nu weten zou er niets uit uw buffer komen.",
         "en": "With what we know now nothing would come from your buffer.",
     },
 }
+
+_AND: dict[Language, str] = {"nl": " en ", "en": " and "}
 
 _HELD: dict[HeldReason, dict[Language, str]] = {
     "SLIP_MISSING": {
@@ -195,14 +205,27 @@ _HELD: dict[HeldReason, dict[Language, str]] = {
     },
     "PARAMETER_MISSING": {
         "nl": (
-            "We kunnen deze maand nog niet uitrekenen. Een bedrag uit de wet is nog niet bekend. Tot dan "
-            "komt er niets uit uw buffer."
+            "We kunnen deze maand nog niet uitrekenen. In ons systeem mist nog een bedrag uit de wet. "
+            "We weten uw uitkering, het minimum en uw tekort daarom nog niet. Een nul is hier geen bedrag. "
+            "Tot dan komt er niets uit uw buffer."
         ),
         "en": (
-            "We cannot calculate this month yet. An amount from the law is not known yet. Until then "
-            "nothing comes from your buffer."
+            "We cannot calculate this month yet. An amount from the law is missing in our system. So we do "
+            "not know your benefit, the minimum or your shortfall yet. A zero is not an amount here. Until "
+            "then nothing comes from your buffer."
         ),
     },
+}
+
+_EXPIRED: dict[Language, str] = {
+    "nl": (
+        "De periode van uw buffer is voorbij en deze maand was nog niet rond. Voor deze maand komt er niets "
+        "meer uit uw buffer."
+    ),
+    "en": (
+        "The period of your buffer is over and this month was never completed. Nothing comes from your "
+        "buffer for this month any more."
+    ),
 }
 
 _MORE_SLIPS: dict[Language, str] = {
@@ -217,19 +240,24 @@ _MORE_SLIPS: dict[Language, str] = {
 }
 
 
-def explain(row: MonthRow, method: OffsetMethod, language: Language) -> str:
+def explain(row: MonthRow, language: Language, *, expired: bool = False) -> str:
     """One short paragraph about a month: the wage that was received, what the municipality is expected to
     withhold and to pay, the minimum, what comes from the buffer and what it then holds.
 
-    `method` is the municipality's of that month (the row's own `offset_method`).
+    `expired` says that the enrolment ended before the month was settled: nothing comes of it any more.
     """
-    names = _names(row, method, language)
+    names = _names(row, language)
     if "PARAMETER_MISSING" in row.held:
-        return " ".join((_say(_wage(row), language, names), _HELD["PARAMETER_MISSING"][language]))
+        why = _EXPIRED if expired else _HELD["PARAMETER_MISSING"]
+        return " ".join((_say(_wage(row), language, names), why[language]))
     parts = [_wage(row)]
     if row.other_cash_cents > 0:
         parts.append("other_cash")
     parts += [_withheld(row), "benefit", "floor"]
+    if expired:
+        preview = "expired_preview" if row.draw_cents > 0 else "expired_preview_nothing"
+        said = " ".join(_say(part, language, names) for part in [*parts, preview])
+        return f"{said} {_EXPIRED[language]}"
     if row.held:
         preview = "preview" if row.draw_cents > 0 else "preview_nothing"
         said = " ".join(_say(part, language, names) for part in [*parts, preview])
@@ -273,7 +301,7 @@ def _say(part: str, language: Language, names: dict[str, str]) -> str:
     return _TEXT[part][language].format_map(names)
 
 
-def _names(row: MonthRow, method: OffsetMethod, language: Language) -> dict[str, str]:
+def _names(row: MonthRow, language: Language) -> dict[str, str]:
     amounts = {
         "wage": row.wage_cents,
         "other_cash": row.other_cash_cents,
@@ -289,11 +317,11 @@ def _names(row: MonthRow, method: OffsetMethod, language: Language) -> dict[str,
         "balance": row.balance_cents,
     }
     texts = {name: format_euro(cents, language) for name, cents in amounts.items()}
-    base = row.month.plus(-1) if method == "M1" else row.month
+    bases = [_month_name(base, language) for base in row.base_months]
     return {
         **texts,
         "month": _month_name(row.month, language),
-        "base": _month_name(base, language),
+        "base": _AND[language].join(bases),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from buffer_ledger import store
 from buffer_ledger.attribution import Part, SlipFact
 from buffer_ledger.casefiles import Enrolment, enrolments, load
+from buffer_ledger.draw_log import LATE_FACT, draws_of, note_draws
 from buffer_ledger.figures import Figures
 from buffer_ledger.funds import tell_returned
 from buffer_ledger.settling import active, end, settle
@@ -135,6 +136,7 @@ class Facts:
             if file.enrolment.closed_through is not None
         ]
         outcome = await settle(tx, files, self._law, "LATE_FACT")
+        await note_draws(tx, LATE_FACT, draws_of(outcome))
         self._figures.count(tx, outcome, "LATE_FACT")
 
     async def _must_match(self, tx: Tx, events: Iterable[ParticipantEvent]) -> None:

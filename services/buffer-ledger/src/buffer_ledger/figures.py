@@ -33,9 +33,13 @@ class Figures:
         tx.on_commit(write)
 
     def held(self, months: Mapping[HeldReason, int]) -> None:
-        """Show how many months a finished close left held, by the first reason of each."""
+        """Show how many months a finished close left held, under each of their reasons."""
         for reason in get_args(HeldReason):
             self._metrics.set("bufferbudget_months_held", months.get(reason, 0), reason=reason)
+
+    def failed(self) -> None:
+        """Note that a close left an enrolment as it was because it could not be computed."""
+        self._metrics.add("bufferbudget_enrolments_failed_total")
 
     def enrolled(self, states: Mapping[str, int]) -> None:
         """Show how many enrolments there are."""

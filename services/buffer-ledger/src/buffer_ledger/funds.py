@@ -5,23 +5,21 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import distinct, func, insert, select
+from sqlalchemy import insert
 
 from buffer_ledger import store
 from buffer_ledger.bookkeeping import donation
 from buffer_ledger.books import Entry, FundFigures, book, fund_figures, open_fund_accounts
+from buffer_ledger.fund_snapshots import last_snapshot
 from buffer_ledger.policy import Policy
 from buffer_ledger.store import Fund, Scheme
-from buffer_ledger.tables import DONATION, FUND_SNAPSHOT, LEDGER_TRANSACTION
+from buffer_ledger.tables import DONATION
 from shared.contracts.events import CapitalReturned, DonationReceived, FundLow
-from shared.database import ReadTx, Tx, among
-from shared.errors import Conflict, NotAllowed, NotFound
-from shared.money import Cents
+from shared.database import ReadTx, Tx
+from shared.errors import Conflict, Fault, Invalid, NotAllowed, NotFound
+from shared.money import CENTS_MAX, Cents
 from shared.months import Month
 from shared.tokens import Caller, Role
-
-PEOPLE_IN_A_STEP = 10
-"""A fund's own view moves only when at least this many people changed since it moved last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +61,15 @@ async def fund_for(reading: ReadTx, caller: Caller, fund_id: str) -> Fund:
 async def view(reading: ReadTx, caller: Caller, fund_id: str) -> FundView:
     """The fund with the figures that the caller may see.
 
-    A back office sees them live. A fund sees what it gave live, and the rest as it was after the last close
-    by which ten people had changed, so that nobody can be told from a difference. Raises NotFound.
+    A back office sees them live. A fund sees what it gave live, and each other figure as it was after the
+    last close at which it could move without telling of fewer than ten people (anonymity.py); available
+    follows from these. Raises NotFound.
     """
     fund = await fund_for(reading, caller, fund_id)
     live = (await fund_figures(reading, [fund_id]))[fund_id]
     if caller.role is not Role.FUND:
         return FundView(fund, live)
-    seen, month = await _snapshot(reading, fund_id)
+    seen, month = await last_snapshot(reading, fund_id)
     available = live.donated_cents - seen.committed_cents + seen.returned_cents
     return FundView(fund, replace(seen, donated_cents=live.donated_cents, available_cents=available), month)
 
@@ -86,11 +85,16 @@ async def views(reading: ReadTx, caller: Caller) -> list[FundView]:
 async def donate(
     tx: Tx, caller: Caller, fund_id: str, amount_cents: Cents, value_date: date, reference: str | None
 ) -> str:
-    """Book money that came in; returns the donation's id. Raises NotFound."""
+    """Book money that came in; returns the donation's id. Raises NotFound, and Invalid when all donations of
+    the fund together would be more than any amount that is told of it can carry."""
     fund = await fund_for(tx, caller, fund_id)
     donation_id, transaction_id = tx.new_id(), tx.new_id()
     transaction = donation(fund_id, amount_cents, Month.of(value_date), reason="DONATION")
     await book(tx, [Entry(transaction_id=transaction_id, transaction=transaction, fund_id=fund_id)])
+    donated = (await fund_figures(tx, [fund_id]))[fund_id].donated_cents
+    if donated > CENTS_MAX:
+        detail = f"with it this fund would have got {donated} cents of at most {CENTS_MAX}"
+        raise Invalid([Fault("L015", "/amountCents", detail)])
     row = {
         "donation_id": donation_id,
         "fund_id": fund_id,
@@ -202,54 +206,6 @@ async def tell_returned(tx: Tx, came_back: Mapping[str, int]) -> None:
                 available_cents=Cents(figures[fund_id].available_cents),
             )
         )
-
-
-async def take_snapshots(tx: Tx, municipality: str, month: Month) -> None:
-    """Let the funds' own views of a municipality move, each only if enough people changed since last time."""
-    fund_ids = await store.fund_ids_of(tx, municipality)
-    figures = await fund_figures(tx, fund_ids)
-    rows = []
-    for fund_id in fund_ids:
-        people = await _changed_people(tx, fund_id)
-        if people >= PEOPLE_IN_A_STEP:
-            now = figures[fund_id]
-            rows.append(
-                {
-                    "fund_id": fund_id,
-                    "taken_at": tx.now,
-                    "month": str(month),
-                    "people": people,
-                    "committed_cents": now.committed_cents,
-                    "drawn_cents": now.drawn_cents,
-                    "returned_cents": now.returned_cents,
-                }
-            )
-    await tx.execute(insert(FUND_SNAPSHOT), rows)
-
-
-async def _changed_people(reading: ReadTx, fund_id: str) -> int:
-    """How many enrolments moved money of a fund since its last snapshot; one enrolment is one person."""
-    last = select(func.max(FUND_SNAPSHOT.c.taken_at)).where(FUND_SNAPSHOT.c.fund_id == fund_id)
-    since = await reading.scalar(last)
-    moved = select(func.count(distinct(LEDGER_TRANSACTION.c.enrolment_id))).where(
-        among(LEDGER_TRANSACTION.c.fund_id, [fund_id])
-    )
-    if since is not None:
-        moved = moved.where(LEDGER_TRANSACTION.c.recorded_at > since)
-    return int(await reading.scalar(moved))
-
-
-async def _snapshot(reading: ReadTx, fund_id: str) -> tuple[FundFigures, Month | None]:
-    found = select(FUND_SNAPSHOT).where(FUND_SNAPSHOT.c.fund_id == fund_id)
-    row = await reading.first(found.order_by(FUND_SNAPSHOT.c.taken_at.desc()).limit(1))
-    if row is None:
-        return FundFigures(), None
-    figures = FundFigures(
-        committed_cents=row.committed_cents,
-        drawn_cents=row.drawn_cents,
-        returned_cents=row.returned_cents,
-    )
-    return figures, Month.parse(row.month)
 
 
 def _may_see(caller: Caller, fund: Fund) -> bool:

@@ -13,9 +13,10 @@ from buffer_ledger.municipalities import Municipality
 from buffer_ledger.offset_request import OffsetRequest
 from buffer_ledger.policy_request import Name
 from buffer_ledger.store import DatedRules
-from shared.api import ServiceRouter
+from shared.api import ServiceRouter, made
 from shared.commands import Answer, command
 from shared.database import Tx
+from shared.dates import CalendarMonth
 from shared.months import Month
 from shared.requests import ResponseModel
 
@@ -24,7 +25,7 @@ class MunicipalityRequest(OffsetRequest):
     """How a municipality works from a month on; without a month, for every month."""
 
     name: Name
-    valid_from: Month | None = None
+    valid_from: CalendarMonth | None = None
 
 
 class SettingsAnswer(ResponseModel):
@@ -61,7 +62,9 @@ def router(parts: Parts) -> ServiceRouter:
 
 
 def _municipalities(routes: ServiceRouter, parts: Parts) -> None:
-    @routes.put("/municipalities/{code}", response_model=MunicipalityAnswer)
+    @routes.put(
+        "/municipalities/{code}", response_model=MunicipalityAnswer, responses=made(MunicipalityAnswer)
+    )
     async def put_municipality(
         request: Request, caller: BackOffice, code: Code, body: MunicipalityRequest
     ) -> Response:

@@ -9,11 +9,13 @@ from pydantic import Field
 from buffer_ledger import checks, closing
 from buffer_ledger.closing import CloseState, MonthClose
 from buffer_ledger.http_parts import BackOffice, Code, Parts, PathId
+from buffer_ledger.timeline import HeldReason
 from shared.api import ServiceRouter
 from shared.commands import Answer, command
 from shared.database import Tx
+from shared.dates import MonthParameter
 from shared.months import Month
-from shared.requests import MonthParameter, ResponseModel
+from shared.requests import ResponseModel
 
 
 class MonthCloseAnswer(ResponseModel):
@@ -29,6 +31,15 @@ class MonthCloseAnswer(ResponseModel):
     missing: int
     newly_settled: int = Field(description="Month rows, of this and earlier months, settled by this close.")
     rebooked: int = Field(description="Month rows of earlier closes that this close booked anew.")
+    held_reasons: dict[HeldReason, int] = Field(
+        description="Month rows, of this and earlier months, that were never settled, under each reason they "
+        "are held for. Only SLIP_MISSING lapses after the late window."
+    )
+    failed: int = Field(
+        description="Enrolments that could not be computed and were left as they were; the next close tries "
+        "them again. The operators find the error in their log under the enrolment's id."
+    )
+    failed_enrolments: list[str] = Field(description="Their ids, at most 100.")
     requested_at: datetime
     finished_at: datetime | None = None
     detail: str | None = None
@@ -95,6 +106,9 @@ def _close_answer(close: MonthClose) -> MonthCloseAnswer:
         missing=close.missing,
         newly_settled=close.newly_settled,
         rebooked=close.rebooked,
+        held_reasons=dict(close.held_reasons),
+        failed=close.failed,
+        failed_enrolments=list(close.failed_enrolments),
         requested_at=close.requested_at,
         finished_at=close.finished_at,
         detail=close.detail,

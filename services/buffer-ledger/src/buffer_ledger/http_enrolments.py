@@ -10,6 +10,7 @@ from buffer_ledger import enrolments, statements
 from buffer_ledger.bookkeeping import buffer
 from buffer_ledger.books import balances
 from buffer_ledger.casefiles import Enrolment, enrolment_page
+from buffer_ledger.draw_log import PURPOSE
 from buffer_ledger.enrolments import MONTHS_OF_A_PERIOD, Payee, enrolment_for
 from buffer_ledger.http_parts import (
     BackOffice,
@@ -23,12 +24,14 @@ from buffer_ledger.http_parts import (
 )
 from buffer_ledger.iban import compact_iban, iban_fault
 from buffer_ledger.policy_request import ExemptionRequest, HouseholdRequest, Name, ParticipantId, Uuid
-from shared.api import ServiceRouter
-from shared.commands import Answer, command
+from buffer_ledger.timeline import FIRST_COMPUTED
+from shared.api import NO_SUCH, ServiceRouter
+from shared.commands import About, Answer, command
 from shared.database import ReadTx, Tx
+from shared.dates import CalendarMonth, MonthParameter
 from shared.errors import Fault
 from shared.months import Month
-from shared.requests import MonthParameter, RequestModel, ResponseModel, not_built
+from shared.requests import RequestModel, ResponseModel, not_built
 
 EnrolmentId = Annotated[PathId, Path(alias="enrolmentId")]
 
@@ -36,25 +39,26 @@ EnrolmentId = Annotated[PathId, Path(alias="enrolmentId")]
 class EnrolmentRequest(RequestModel):
     """A person's place in a scheme; without a last month it runs for twelve months."""
 
+    unbuilt = ("exemptions",)
     participant_id: ParticipantId
     scheme_id: Uuid
     household: HouseholdRequest
-    first_month: Month
-    last_month: Month | None = None
+    first_month: CalendarMonth
+    last_month: CalendarMonth | None = None
     exemptions: Annotated[list[ExemptionRequest], Field(max_length=20)] = Field(default_factory=list)
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = []
         first, last = parsed.get("first_month"), parsed.get("last_month")
+        if first is not None and first < FIRST_COMPUTED:
+            faults.append(Fault("L013", "/firstMonth", f"must be {FIRST_COMPUTED} or later"))
         if first is not None and last is not None:
             if last < first:
                 faults.append(Fault("L002", "/lastMonth", f"lies before firstMonth, which is {first}"))
             elif last - first >= MONTHS_OF_A_PERIOD:
                 longest = first.plus(MONTHS_OF_A_PERIOD - 1)
                 faults.append(Fault("L003", "/lastMonth", f"a period is twelve months: at most {longest}"))
-        if parsed.get("exemptions"):
-            faults.append(not_built("/exemptions", "given"))
         return faults
 
 
@@ -130,9 +134,10 @@ def enrolment_calls(routes: ServiceRouter, parts: Parts) -> None:
 
 
 def _enrolments(routes: ServiceRouter, parts: Parts) -> None:
-    @routes.post("/enrolments", status_code=201, response_model=EnrolmentAnswer)
+    @routes.post("/enrolments", status_code=201, response_model=EnrolmentAnswer, responses=NO_SUCH)
     async def enrol(request: Request, caller: BackOffice, body: EnrolmentRequest) -> Response:
-        """Enrol a person: the whole cap is set apart, or refused with the amount that is free (409)."""
+        """Enrol a person: the whole cap is set apart, or refused (409) with the amount that is free, or with
+        the year in which the person's buffers together could pass the gift limit."""
 
         async def run(tx: Tx) -> Answer:
             enrolment = await enrolments.enrol(
@@ -143,10 +148,12 @@ def _enrolments(routes: ServiceRouter, parts: Parts) -> None:
                 household=body.household.model_dump(mode="json", by_alias=True, exclude_none=True),
                 first_month=body.first_month,
                 last_month=body.last_month or body.first_month.plus(MONTHS_OF_A_PERIOD - 1),
+                law=parts.law,
             )
             await note(tx, caller, "enrol", enrolment.participant_id)
             headers = {"Location": f"/v1/enrolments/{enrolment.enrolment_id}"}
-            return Answer((await _answers(tx, [enrolment]))[0], 201, headers)
+            about = About(enrolment.participant_id, PURPOSE, "enrol")
+            return Answer((await _answers(tx, [enrolment]))[0], 201, headers, about)
 
         return await command(request, parts.database, caller, run)
 
@@ -189,7 +196,9 @@ def _payee(routes: ServiceRouter, parts: Parts) -> None:
                 kind=body.kind,
             )
             await note(tx, caller, "change-payee", enrolment.participant_id)
-            return Answer(_payee_answer(payee))
+            return Answer(
+                _payee_answer(payee), about=About(enrolment.participant_id, PURPOSE, "change-payee")
+            )
 
         return await command(request, parts.database, caller, run)
 

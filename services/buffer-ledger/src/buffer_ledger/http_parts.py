@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query
-from pydantic import StringConstraints
+from pydantic import Field
 
+from buffer_ledger.draw_log import PURPOSE
 from buffer_ledger.explanation import explain
 from buffer_ledger.figures import Figures
 from buffer_ledger.statements import Statement, StatementMonth
 from buffer_ledger.store import PAGE_MAX
 from shared import access_log
 from shared.database import Database, Tx
+from shared.ids import UuidText
 from shared.law import Law
 from shared.months import Month
 from shared.personal_keys import KeyStore
@@ -22,13 +24,10 @@ from shared.tokens import Caller, Role, allow
 BackOffice = Annotated[Caller, Depends(allow(Role.BACKOFFICE))]
 BackOfficeOrFund = Annotated[Caller, Depends(allow(Role.BACKOFFICE, Role.FUND))]
 
-PathId = Annotated[str, Path(), StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
+PathId = Annotated[UuidText, Path()]
 Code = Annotated[str, Path(pattern=r"^[0-9]{4}$", description="CBS municipality code.")]
 Cursor = Annotated[str, Query(pattern=r"^([0-9a-f-]{36})?$", description="nextCursor of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Most items of a page.")]
-
-PURPOSE = "bijstand-buffer"
-"""Why the ledger looks at people, for the municipality's auditor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,14 @@ class MonthAnswer(ResponseModel):
     cash_after_cents: int
     provisional: bool
     revision: int
-    held_reasons: list[str]
+    held_reasons: list[str] = Field(
+        description="Why it is not settled: SLIP_MISSING, PARKED, NOT_REGISTERED, PARAMETER_MISSING (its "
+        "benefit, floor and shortfall are then no figures: they could not be computed), and EXPIRED when "
+        "the enrolment ended before it was settled and nothing of it is booked any more."
+    )
+    missing_parameters: list[str] = Field(
+        description="A sentence for each parameter of the law that this system has no value of for the month."
+    )
     evidence: list[str]
     explanation: ExplanationAnswer
     receipt: list[ReceiptLineAnswer]
@@ -119,10 +125,11 @@ def month_answer(month: StatementMonth) -> MonthAnswer:
         cash_after_cents=row.cash_after_cents,
         provisional=month.provisional,
         revision=month.revision,
-        held_reasons=list(row.held),
+        held_reasons=list(month.held_reasons),
+        missing_parameters=list(row.missing_parameters),
         evidence=list(row.evidence),
         explanation=ExplanationAnswer(
-            nl=explain(row, row.offset_method, "nl"), en=explain(row, row.offset_method, "en")
+            nl=explain(row, "nl", expired=month.expired), en=explain(row, "en", expired=month.expired)
         ),
         receipt=[ReceiptLineAnswer.model_validate(line.to_json()) for line in row.receipt],
     )

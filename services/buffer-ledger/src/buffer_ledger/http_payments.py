@@ -7,13 +7,16 @@ from fastapi import Path, Query, Request, Response
 
 from buffer_ledger import payments
 from buffer_ledger.casefiles import OrderState
+from buffer_ledger.draw_log import PURPOSE
 from buffer_ledger.http_parts import BackOffice, Cursor, Limit, Parts, PathId, note
 from buffer_ledger.payments import PaymentOrder
 from shared.api import ServiceRouter
-from shared.commands import Answer, command
+from shared.commands import About, Answer, command
 from shared.database import Tx
+from shared.dates import Day, MonthParameter
+from shared.ids import UuidText
 from shared.months import Month
-from shared.requests import MonthParameter, RequestModel, ResponseModel
+from shared.requests import RequestModel, ResponseModel
 
 OrderId = Annotated[PathId, Path(alias="orderId")]
 
@@ -21,7 +24,7 @@ OrderId = Annotated[PathId, Path(alias="orderId")]
 class ExecutedRequest(RequestModel):
     """The bank reported that the order was paid on this day."""
 
-    executed_on: date
+    executed_on: Day
 
 
 class PaymentOrderAnswer(ResponseModel):
@@ -56,7 +59,7 @@ def payment_calls(routes: ServiceRouter, parts: Parts) -> None:
         caller: BackOffice,
         state: OrderState | None = None,
         month: Annotated[MonthParameter | None, Query()] = None,
-        enrolment_id: Annotated[str | None, Query(alias="enrolmentId", pattern=r"^[0-9a-f-]{36}$")] = None,
+        enrolment_id: Annotated[UuidText | None, Query(alias="enrolmentId")] = None,
         cursor: Cursor = "",
         limit: Limit = 100,
     ) -> PaymentOrdersAnswer:
@@ -93,7 +96,8 @@ def payment_calls(routes: ServiceRouter, parts: Parts) -> None:
         async def run(tx: Tx) -> Answer:
             order = await payments.execute(tx, caller, order_id, body.executed_on, parts.law, parts.figures)
             await note(tx, caller, "report-payment", order.participant_id)
-            return Answer(_order_answer(order))
+            about = About(order.participant_id, PURPOSE, "report-payment")
+            return Answer(_order_answer(order), about=about)
 
         return await command(request, parts.database, caller, run)
 

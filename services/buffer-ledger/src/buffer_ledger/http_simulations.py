@@ -1,6 +1,7 @@
 """The HTTP call for simulations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ from fastapi import Request, Response
 from pydantic import Field, Strict, StringConstraints
 
 from buffer_ledger import simulations
-from buffer_ledger.attribution import Part, SlipFact
+from buffer_ledger.attribution import Part, SlipFact, current
 from buffer_ledger.http_parts import BackOffice, MonthAnswer, Parts, months_answer
 from buffer_ledger.offset_request import OffsetRequest
 from buffer_ledger.policy_request import HouseholdRequest, Name, SimulatedPolicyRequest
@@ -17,12 +18,15 @@ from buffer_ledger.timeline import Exemption
 from shared.api import ServiceRouter
 from shared.commands import Answer, command
 from shared.database import Tx
+from shared.dates import CalendarMonth, Day
 from shared.errors import Fault
 from shared.money import AnyCents, Cents, Share, StrictCents
 from shared.months import Month
 from shared.requests import RequestModel, ResponseModel, not_built
 
 MONTHS_MAX = 36
+WAGE_MAX = 100_000_000
+"""EUR 1,000,000: above any wage that needs a buffer, and 400 of them in one month still add up (reading 37)."""
 
 
 class SimulatedExemption(RequestModel):
@@ -35,16 +39,19 @@ class SimulatedExemption(RequestModel):
 class SimulatedWage(RequestModel):
     """A wage: `month` and `netCents`, received in that month; or a slip by its period."""
 
-    month: Month | None = None
+    unbuilt = ("lines",)
+    month: CalendarMonth | None = None
     net_cents: AnyCents | None = None
-    period_from: date | None = None
-    period_to: date | None = None
-    pay_date: date | None = None
+    period_from: Day | None = None
+    period_to: Day | None = None
+    pay_date: Day | None = None
     source: Literal["SLIP", "OIB", "EMPLOYER_FEED", "DECLARATION", "ESTIMATE"] = "SLIP"
     employer_number: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
     employer_name: Name | None = None
     slip_number: Annotated[int, Strict(), Field(ge=1, le=99)] = 1
-    version: Annotated[int, Strict(), Field(ge=1)] = 1
+    version: Annotated[int, Strict(), Field(ge=1)] | None = Field(
+        None, description="The highest counts; of slips without one, the last in the list with new content."
+    )
     lines: list[Any] | None = Field(None, description="Not built yet: give netCents.")
     gross_cents: AnyCents | None = None
     hours: Annotated[str, StringConstraints(max_length=20)] | None = None
@@ -53,10 +60,11 @@ class SimulatedWage(RequestModel):
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = []
-        if parsed.get("lines") is not None:
-            faults.append(not_built("/lines", "given"))
-        elif "net_cents" in parsed and parsed["net_cents"] is None:
+        if parsed.get("lines", ()) is None and parsed.get("net_cents", 0) is None:
             faults.append(Fault("G001", "/netCents", "is required"))
+        for name, member in (("net_cents", "netCents"), ("gross_cents", "grossCents")):
+            if abs(parsed.get(name) or 0) > WAGE_MAX:
+                faults.append(Fault("L014", f"/{member}", f"must be {WAGE_MAX} cents at most"))
         if parsed.get("source") in {"OIB", "ESTIMATE"}:
             faults.append(not_built("/source", parsed["source"]))
         return faults + _period_faults(parsed)
@@ -69,9 +77,9 @@ class SimulationRequest(RequestModel):
     household: HouseholdRequest
     policy: SimulatedPolicyRequest
     exemption: SimulatedExemption | None = None
-    norm_month: Month | None = Field(None, description="Pins every dated parameter to this month's.")
-    first_month: Month
-    last_month: Month | None = Field(None, description="Default: the month of the last wage.")
+    norm_month: CalendarMonth | None = Field(None, description="Pins every dated parameter to this month's.")
+    first_month: CalendarMonth
+    last_month: CalendarMonth | None = Field(None, description="Default: the month of the last wage.")
     wages: Annotated[list[SimulatedWage], Field(max_length=400)]
 
     @classmethod
@@ -129,8 +137,30 @@ def _scenario(body: SimulationRequest) -> Scenario:
         norm_month=body.norm_month,
         first_month=body.first_month,
         last_month=body.last_month or max(months),
-        slips=[_slip(index, wage) for index, wage in enumerate(body.wages)],
+        slips=_slips(body.wages),
     )
+
+
+def _slips(wages: Sequence[SimulatedWage]) -> tuple[SlipFact, ...]:
+    """The slips that count, as if the wages had come in one after the other: a slip without a version that
+    repeats what was said before changes nothing, and one that says something else is the next version. A
+    version that is given twice counts as it was given first."""
+    known: dict[str, list[SlipFact]] = {}
+    for index, wage in enumerate(wages):
+        slip = _slip(index, wage)
+        before = known.setdefault(slip.slip_key, [])
+        if wage.version is None and before:
+            if any(_content(slip) == _content(other) for other in before):
+                continue
+            slip = replace(slip, version=max(other.version for other in before) + 1)
+        elif any(slip.version == other.version for other in before):
+            continue
+        before.append(slip)
+    return current(slip for versions in known.values() for slip in versions)
+
+
+def _content(slip: SlipFact) -> tuple[object, ...]:
+    return slip.pay_date, slip.parts, slip.tax_credit_applied
 
 
 def _slip(index: int, wage: SimulatedWage) -> SlipFact:
@@ -142,7 +172,7 @@ def _slip(index: int, wage: SimulatedWage) -> SlipFact:
         wage_slip_id=f"wages-{index}",
         slip_key=identity,
         employer_key=employer or "employer",
-        version=wage.version,
+        version=wage.version or 1,
         period_from=begins,
         period_to=ends,
         pay_date=wage.pay_date or Month.of(ends).last_day,

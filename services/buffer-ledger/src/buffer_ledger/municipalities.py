@@ -23,7 +23,8 @@ async def put(tx: Tx, code: str, wanted: DatedRules) -> tuple[Municipality, bool
     """Set how a municipality works from `wanted.rules.valid_from` on; says whether it was unknown before.
 
     The first settings hold for every month. As long as nothing was closed they may be replaced as a whole;
-    after that a change names its month, which is never a closed one. The same settings again change nothing.
+    after that a change names its month, which is never one that is closed or being closed. The same settings
+    again change nothing.
     Raises Invalid.
     """
     await store.lock_municipality(tx, code, create=True)
@@ -36,10 +37,11 @@ async def put(tx: Tx, code: str, wanted: DatedRules) -> tuple[Municipality, bool
     if _holds(known, wanted):
         return Municipality(code, tuple(known), last_closed), False
     valid_from = wanted.rules.valid_from
-    first_free = None if last_closed is None else last_closed.plus(1)
+    last_taken = max(await store.closed_or_closing_months(tx, code), default=None)
+    first_free = None if last_taken is None else last_taken.plus(1)
     if first_free is not None and (valid_from is None or valid_from < first_free):
         said = "name the month" if valid_from is None else f"{valid_from} is not open any more; name a month"
-        detail = f"{said} from which this holds: {first_free} or later, because {last_closed} was closed"
+        detail = f"{said} from which this holds: {first_free} or later, because {last_taken} was closed"
         raise Invalid([Fault("L006", "/validFrom", detail)])
     await store.put_rules(tx, code, wanted)
     return Municipality(code, tuple(await store.municipality_rules(tx, code)), last_closed), False

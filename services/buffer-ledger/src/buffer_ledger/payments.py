@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -18,6 +18,7 @@ from buffer_ledger.casefiles import (
     order_of,
     settled_revision,
 )
+from buffer_ledger.draw_log import draws_of, note_draws
 from buffer_ledger.figures import Figures
 from buffer_ledger.settling import settle
 from buffer_ledger.tables import PAYMENT_ORDER
@@ -27,9 +28,6 @@ from shared.law import Law
 from shared.money import Cents
 from shared.months import Month, amsterdam_date
 from shared.tokens import Caller
-
-DAYS_AHEAD = 31
-"""How far ahead of today a report of execution may be dated; further is a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +91,10 @@ async def execute(
 
     Of an order that was superseded the money went out all the same: its month becomes what that order was
     made for, its replacement is cancelled, and later unpaid months are booked anew. The same report again
-    changes nothing. Raises Invalid, NotFound, and Conflict: another date, a month paid by another order, or
-    more than the cap.
+    changes nothing. Raises NotFound; Conflict: another date, a month paid by another order, or more than the
+    cap; and Invalid for a day on which it cannot have been paid, because a report is never taken back
+    (reading 36).
     """
-    if executed_on > amsterdam_date(tx.now) + timedelta(days=DAYS_AHEAD):
-        detail = f"lies more than {DAYS_AHEAD} days ahead"
-        raise Invalid([Fault("L010", "/executedOn", detail)])
     order = await get(tx, caller, order_id)
     (enrolment,) = await enrolments(tx, enrolment_ids=[order.enrolment_id], lock=True)
     order = await get(tx, caller, order_id)  # as it is now that nobody else can change it
@@ -108,11 +104,22 @@ async def execute(
         raise Conflict(f"this order was reported as executed on {order.executed_on} already")
     if order.state == "CANCELLED":
         raise Conflict(f"this order was cancelled because order {order.replaced_by} was paid for its month")
+    _must_have_been_possible(executed_on, order.month, amsterdam_date(tx.now))
     transaction_id = None
     if order.state == "SUPERSEDED":
-        transaction_id = await _reinstate(tx, enrolment, order, law, figures)
+        transaction_id = await _reinstate(tx, caller, enrolment, order, law, figures)
     await _mark_paid(tx, order, executed_on, transaction_id)
     return await get(tx, caller, order_id)
+
+
+def _must_have_been_possible(executed_on: date, month: Month, today: date) -> None:
+    if month.first_day <= executed_on <= today:
+        return
+    detail = (
+        f"must be the day on which the bank paid: from {month.first_day}, the first day of the month the "
+        f"order is for, to today, {today}"
+    )
+    raise Invalid([Fault("L010", "/executedOn", detail)])
 
 
 async def _mark_paid(tx: Tx, order: PaymentOrder, executed_on: date, transaction_id: str | None) -> None:
@@ -132,7 +139,9 @@ async def _mark_paid(tx: Tx, order: PaymentOrder, executed_on: date, transaction
     )
 
 
-async def _reinstate(tx: Tx, enrolment: Enrolment, order: PaymentOrder, law: Law, figures: Figures) -> str:
+async def _reinstate(
+    tx: Tx, caller: Caller, enrolment: Enrolment, order: PaymentOrder, law: Law, figures: Figures
+) -> str:
     """Let a superseded order's month be what it was made for; returns the draw that now stands for it."""
     (file,) = await load(tx, [enrolment])
     counting = file.orders.get(order.month)
@@ -160,6 +169,7 @@ async def _reinstate(tx: Tx, enrolment: Enrolment, order: PaymentOrder, law: Law
         tx, [fixed], law, "LATE_FACT", paid_by={(enrolment.enrolment_id, order.month): order.order_id}
     )
     figures.count(tx, outcome, "LATE_FACT")
+    await note_draws(tx, caller.subject, draws_of(outcome))
     for change in outcome.changes:
         if change.row.month == order.month and change.take is not None:
             return change.take.transaction_id

@@ -5,26 +5,38 @@ A value that exists in the domain but is not built yet is refused by name (N001)
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, Strict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    Strict,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from buffer_ledger.policy import DEFAULT_MIN_DRAW, Policy
+from shared.dates import CalendarMonth, Day
 from shared.errors import Fault
+from shared.ids import UuidText
 from shared.money import Cents, PositiveCents, Share, StrictCents
-from shared.months import Month
 from shared.requests import RequestModel, not_built
 
-ParticipantId = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", to_lower=True),
-    Field(description="UUID, lower case.", examples=["7f1c3d52-6a7e-4d0b-9a58-0c0f4f3f6d11"]),
-]
-Uuid = ParticipantId
+Uuid = UuidText
+ParticipantId = UuidText
 MunicipalityCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$"), Field(examples=["0344"])]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of readable characters")
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Days = Annotated[int, Strict(), Field(ge=0, le=366)]
 
 
@@ -54,7 +66,7 @@ Factor = Annotated[
 class OtherIncomeRequest(RequestModel):
     """Income beside wage; not built yet."""
 
-    month: Month
+    month: CalendarMonth
     amount_cents: StrictCents
     kind: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,39}$")]
 
@@ -62,20 +74,19 @@ class OtherIncomeRequest(RequestModel):
 class HouseholdRequest(RequestModel):
     """Who lives together; the norm follows from it."""
 
+    unbuilt = ("partner_participant_id", "other_income")
     kind: Literal["SINGLE", "SINGLE_PARENT", "COUPLE"]
     partner_participant_id: ParticipantId | None = None
     age_band: Literal["Y18_20", "Y21_AOW", "AOW"] = "Y21_AOW"
     adults_sharing_costs: Annotated[int, Strict(), Field(ge=1, le=40)] | None = Field(
         None, description="Person and partner counted; default 1, COUPLE 2."
     )
-    youngest_child_under12_until: date | None = Field(None, alias="youngestChildUnder12Until")
+    youngest_child_under12_until: Day | None = Field(None, alias="youngestChildUnder12Until")
     other_income: Annotated[list[OtherIncomeRequest], Field(max_length=120)] = Field(default_factory=list)
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = []
-        if parsed.get("partner_participant_id") is not None:
-            faults.append(not_built("/partnerParticipantId", "given"))
         if parsed.get("age_band", "Y21_AOW") != "Y21_AOW":
             faults.append(not_built("/ageBand", parsed["age_band"]))
         adults = parsed.get("adults_sharing_costs")
@@ -85,8 +96,6 @@ class HouseholdRequest(RequestModel):
                 faults.append(Fault("L001", "/adultsSharingCosts", "a couple counts at least 2 adults"))
             elif adults > alone:
                 faults.append(not_built("/adultsSharingCosts", adults))
-        if parsed.get("other_income"):
-            faults.append(not_built("/otherIncome", "given"))
         return faults
 
 
@@ -96,7 +105,7 @@ class ExemptionRequest(RequestModel):
     kind: Literal["GENERAL", "SINGLE_PARENT", "MEDICAL", "WAGE_SUBSIDY", "WORK"]
     share: Share
     cap_cents: StrictCents | None = None
-    first_month: Month
+    first_month: CalendarMonth
     months: Annotated[int, Strict(), Field(ge=1, le=600)]
 
 
@@ -107,7 +116,7 @@ class DecisionRequest(RequestModel):
     """A written decision that something rests on."""
 
     reference: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    date: date
+    date: Day
 
 
 class FloorFactor(RequestModel):
@@ -129,10 +138,20 @@ class MonthlyTopUp(RequestModel):
 
 
 class GiftGuardRequest(RequestModel):
-    """What happens at the limit up to which gifts do not count as means."""
+    """What happens at the limit up to which gifts do not count as means. Only OFF is built: without a guard a
+    buffer above the limit is refused."""
 
     mode: Literal["OFF", "WARN", "BLOCK"]
     limit_cents: StrictCents | None = None
+
+    def not_built(self) -> list[Fault]:
+        """What of it would do nothing, seen from the policy."""
+        faults = []
+        if self.mode != "OFF":
+            faults.append(not_built("/giftGuard/mode", self.mode))
+        if self.limit_cents is not None:
+            faults.append(not_built("/giftGuard/limitCents", self.limit_cents))
+        return faults
 
 
 _NOT_BUILT: Mapping[str, frozenset[object]] = {
@@ -147,6 +166,7 @@ _NOT_BUILT: Mapping[str, frozenset[object]] = {
     "year_attribution": frozenset({"BY_BOOKING"}),
     "on_negative_correction": frozenset({"RESTORE_ONLY", "NET_NEXT_DRAW", "RECLAIM"}),
     "replenish": frozenset({"ON_REVERSAL"}),
+    "gift_guard": frozenset({"WARN", "BLOCK"}),
     "exit_rule": frozenset({"CLAIM_THEN_CLOSE"}),
     "attribution_basis": frozenset({"EARNED", "AVAILABLE"}),
 }
@@ -158,6 +178,7 @@ _BUILT_TRIGGERS = frozenset({"SHORTFALL", "OFFSET"})
 class PolicyShape(RequestModel):
     """Every field of a policy; what is left out takes the default of a partner scheme."""
 
+    unbuilt = ("fund_order",)
     draw_amount: Literal["TOPUP", "REPLACE", "EXCESS", "FIXED"]
     cap_cents: StrictCents
     period: Literal["CALENDAR_YEAR", "ENROLMENT_YEAR"] = "ENROLMENT_YEAR"
@@ -201,8 +222,8 @@ class PolicyShape(RequestModel):
         for index, trigger in enumerate(parsed.get("trigger") or ()):
             if trigger not in _BUILT_TRIGGERS:
                 faults.append(not_built(f"/trigger/{index}", trigger))
-        if parsed.get("fund_order"):
-            faults.append(not_built("/fundOrder", "given"))
+        if isinstance(guard := parsed.get("gift_guard"), GiftGuardRequest):
+            faults += guard.not_built()
         return faults
 
     def rules(self) -> Policy:
@@ -231,16 +252,9 @@ class LivePolicyRequest(PolicyShape):
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = super().cross_faults(parsed)
         if parsed.get("replenish") == "REVOLVE_FROM_SURPLUS":
-            # Repayable money counts as income until the college has confirmed otherwise (definition 27).
+            # Repayable money counts as income until the college has confirmed otherwise (reading 27).
             faults.append(not_built("/replenish", "REVOLVE_FROM_SURPLUS"))
         return faults
-
-    @property
-    def guards_gifts(self) -> bool:
-        """Whether the scheme watches the limit up to which gifts are no means; it does unless told not to."""
-        guard = self.gift_guard
-        mode = guard.mode if isinstance(guard, GiftGuardRequest) else guard
-        return mode != "OFF"
 
 
 class SimulatedPolicyRequest(PolicyShape):

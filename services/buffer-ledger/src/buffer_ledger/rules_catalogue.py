@@ -12,7 +12,12 @@ RULES: Mapping[str, str] = {
     "L007": "A scheme may not end before it begins.",
     "L008": "A parameter of the law has no value for a month that needs it.",
     "L009": "A simulated wage must lie in a simulated month, and each month may be simulated once.",
-    "L010": "A payment cannot be reported as executed more than a month ahead.",
+    "L010": "A payment was executed on a day from the first of the order's month to today.",
     "L011": "A scheme begins on the first day of a month and ends on the last day of one.",
     "L012": "A list may not name the same thing twice.",
+    "L013": "Nobody is enrolled from, and nothing is closed of, a month before 2020-01.",
+    "L014": "A single wage in a simulation is EUR 1,000,000 at most.",
+    "L015": "All donations to one fund together are EUR 1,000,000,000 at most.",
+    "L016": "A donor's reference is written with letters, digits, spaces and - / . _, and holds no account "
+    "number, BSN or e-mail address: it is kept for ever.",
 }

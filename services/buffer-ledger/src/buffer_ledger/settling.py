@@ -5,11 +5,12 @@ together in the same few statements. Nothing here knows why it is called.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, select, update
 
 from buffer_ledger.bookkeeping import (
     Account,
@@ -35,7 +36,7 @@ from shared.contracts.events import (
     Event,
     MonthSettled,
 )
-from shared.database import Tx
+from shared.database import ReadTx, Tx, among
 from shared.law import Law
 from shared.money import Cents
 from shared.months import Month
@@ -69,11 +70,18 @@ class Change:
 
 @dataclass(slots=True)
 class Outcome:
-    """What `settle` did: the rows that stand per enrolment, and those that stay held."""
+    """What `settle` did: the rows that stand per enrolment, and those that stay held and were never settled.
+
+    `held` counts the latter by reason; a row that is held for two reasons counts under both.
+    """
 
     changes: list[Change] = field(default_factory=list)
     rows: dict[str, tuple[MonthRow, ...]] = field(default_factory=dict)
-    held: dict[HeldReason, int] = field(default_factory=dict)
+    held_rows: dict[str, tuple[MonthRow, ...]] = field(default_factory=dict)
+
+    @property
+    def held(self) -> Counter[HeldReason]:
+        return Counter(reason for rows in self.held_rows.values() for row in rows for reason in row.held)
 
     @property
     def newly_settled(self) -> list[Change]:
@@ -106,7 +114,11 @@ async def settle(
             await asyncio.sleep(0)  # a long batch may not keep health checks waiting
         rows = run(file.case, law)
         outcome.rows[file.enrolment.enrolment_id] = rows
-        changes = _changes(tx, file, rows, outcome.held)
+        changes = _changes(tx, file, rows)
+        settled = file.settled.keys() | {change.row.month for change in changes}
+        outcome.held_rows[file.enrolment.enrolment_id] = tuple(
+            row for row in rows if row.month not in settled
+        )
         if changes:
             grouped.append((file, changes))
             outcome.changes += changes
@@ -124,17 +136,15 @@ def released(row: MonthRow) -> MonthRow:
     return replace(row, held=(), missing_slips=0, missing_parameters=())
 
 
-def _changes(tx: Tx, file: CaseFile, rows: Sequence[MonthRow], held: dict[HeldReason, int]) -> list[Change]:
+def _changes(tx: Tx, file: CaseFile, rows: Sequence[MonthRow]) -> list[Change]:
     waits = file.case.parked or not file.case.registered
     changes = []
     for row in rows:
         standing = file.settled.get(row.month)
         if row.held and (standing is None or waits or "PARAMETER_MISSING" in row.held):
-            if standing is None:
-                held[row.held[0]] = held.get(row.held[0], 0) + 1
             continue
         new = released(row)
-        if standing is not None and standing.row == new:
+        if standing is not None and standing.row == _as_it_stands(file, new, standing.row):
             continue
         change = Change(
             enrolment=file.enrolment,
@@ -146,6 +156,12 @@ def _changes(tx: Tx, file: CaseFile, rows: Sequence[MonthRow], held: dict[HeldRe
         _plan(tx, change)
         changes.append(change)
     return changes
+
+
+def _as_it_stands(file: CaseFile, new: MonthRow, standing: MonthRow) -> MonthRow:
+    """The row to compare with what stands: a paid month's running balance is told anew by every statement
+    and makes no revision of it."""
+    return replace(new, balance_cents=standing.balance_cents) if new.month in file.case.paid else new
 
 
 def _plan(tx: Tx, change: Change) -> None:
@@ -381,10 +397,12 @@ def _who(enrolment: Enrolment) -> dict[str, Any]:
 async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]:
     """End enrolments: what is left goes back to the fund. Returns the cents that came back, by fund.
 
-    Their months stay as settled; later facts book nothing for them.
+    Their months stay as settled; later facts book nothing for them. Months that a close has gone through and
+    that were never settled are named in what is told: they never will be.
     """
     if not ended:
         return {}
+    unsettled = await _unsettled_months(tx, ended)
     held = await balances(tx, [buffer(enrolment.enrolment_id) for enrolment in ended])
     came_back: dict[str, int] = {}
     entries = []
@@ -394,13 +412,31 @@ async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]
         if rest > 0:
             entries.append(_return(tx, enrolment, Cents(rest), reason))
         told = EnrolmentEnded(
-            **_who(enrolment), last_month=enrolment.last_month, returned_cents=Cents(rest), reason=reason
+            **_who(enrolment),
+            last_month=enrolment.last_month,
+            returned_cents=Cents(rest),
+            reason=reason,
+            unsettled_months=unsettled[enrolment.enrolment_id],
         )
         tx.emit(told)
     await book(tx, entries)
     left = [{"b_enrolment": enrolment.enrolment_id, "b_reason": reason} for enrolment in ended]
     await tx.execute(_SET_ENDED, left)
     return came_back
+
+
+async def _unsettled_months(reading: ReadTx, ended: Sequence[Enrolment]) -> dict[str, tuple[Month, ...]]:
+    """The months of each enrolment that a close has gone through and left unsettled. One query."""
+    ids = [enrolment.enrolment_id for enrolment in ended]
+    found = select(SETTLED_MONTH.c.enrolment_id, SETTLED_MONTH.c.month).distinct()
+    rows = await reading.rows(found.where(among(SETTLED_MONTH.c.enrolment_id, ids)))
+    settled = {(row.enrolment_id, row.month) for row in rows}
+    return {
+        enrolment.enrolment_id: tuple(
+            month for month in enrolment.closed_months if (enrolment.enrolment_id, str(month)) not in settled
+        )
+        for enrolment in ended
+    }
 
 
 _SET_ENDED = (

@@ -61,7 +61,7 @@ class _Undo(BufferbudgetError):
 async def simulate(tx: Tx, scenario: Scenario, law: Law) -> Simulated:
     """Run a scenario through the ledger and undo it: no row and no event of it stays.
 
-    Raises Invalid when a month lacks a parameter of the law (definition 7).
+    Raises Invalid when a month lacks a parameter of the law (reading 7).
     """
     try:
         async with tx.savepoint():

@@ -1,7 +1,7 @@
 """A person's statement: what was settled, as it was booked, and what the other months look like now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import case, func, select
 
@@ -13,17 +13,27 @@ from buffer_ledger.timeline import MonthRow, run
 from shared.database import ReadTx, among
 from shared.errors import Fault
 from shared.law import Law
+from shared.money import Cents
 from shared.months import Month
 from shared.requests import InvalidParameters
 
 
 @dataclass(frozen=True, slots=True)
 class StatementMonth:
-    """A month of a statement; a provisional one is a projection that was never booked (revision 0)."""
+    """A month of a statement; a provisional one is a projection that was never booked (revision 0).
+
+    An expired one never will be: the enrolment ended before it was settled.
+    """
 
     row: MonthRow
     provisional: bool
     revision: int
+    expired: bool = False
+
+    @property
+    def held_reasons(self) -> tuple[str, ...]:
+        """What keeps it from being settled."""
+        return (*self.row.held, "EXPIRED") if self.expired else self.row.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +104,31 @@ async def booked(reading: ReadTx, enrolment: Enrolment) -> Statement:
 def _months(file: CaseFile, law: Law, until: Month) -> list[StatementMonth]:
     """Settled months as they stand in the books; the others as one run over all facts gives them now.
 
-    The run starts from the same facts, so a settled month is the same in both; an ended enrolment has no
-    projection.
+    The run starts from the settled months, so what it projects fits what is booked. Of an enrolment whose
+    period is over, the months that were never settled stay to be seen; one that ended otherwise (a person
+    erased, or registered elsewhere) has no projection. Balances are the running ones, of paid months too.
     """
+    ended = file.enrolment.state == "ENDED"
+    expired = file.enrolment.ended_reason == "EXPIRED"
     shown = {
         month: StatementMonth(settled.row, False, settled.revision) for month, settled in file.settled.items()
     }
-    if file.enrolment.state == "ACTIVE":
-        for row in run(file.until(until).case, law):
-            shown.setdefault(row.month, StatementMonth(row, True, 0))
-    return [shown[month] for month in sorted(shown)]
+    if expired or not ended:
+        booked = {month: settled.row for month, settled in file.settled.items()}
+        for row in run(replace(file.case, until=until, paid=booked), law):
+            shown.setdefault(row.month, StatementMonth(row, True, 0, expired))
+    return _with_balances(file.case.cap_cents, [shown[month] for month in sorted(shown)])
+
+
+def _with_balances(cap_cents: int, months: Sequence[StatementMonth]) -> list[StatementMonth]:
+    """The months with the cap less what was used up to each; a draw that will never be booked uses nothing.
+
+    A paid month keeps the balance it was paid at in its row; what is left after it may have changed since.
+    """
+    told, used = [], 0
+    for month in months:
+        if not month.expired:
+            used += month.row.draw_cents - month.row.repayment_cents
+        row = replace(month.row, balance_cents=Cents(max(0, cap_cents - used)))
+        told.append(replace(month, row=row))
+    return told

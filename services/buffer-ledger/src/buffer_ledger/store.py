@@ -22,6 +22,7 @@ from buffer_ledger.tables import (
     EVERY_MONTH,
     FUND,
     FUND_MUNICIPALITY,
+    MONTH_CLOSE,
     MUNICIPALITY,
     MUNICIPALITY_RULES,
     PARTICIPANT,
@@ -105,6 +106,16 @@ async def closed_months(reading: ReadTx, code: str) -> set[Month]:
     """The months of a municipality that were closed at least once."""
     found = select(CLOSED_MONTH.c.month).where(CLOSED_MONTH.c.municipality == code)
     return {month_of(row.month) for row in await reading.rows(found)}
+
+
+async def closed_or_closing_months(reading: ReadTx, code: str) -> set[Month]:
+    """The months of a municipality that were closed at least once or are being closed; a failed close is
+    neither."""
+    running = select(MONTH_CLOSE.c.month).where(
+        MONTH_CLOSE.c.municipality == code, MONTH_CLOSE.c.state == "RUNNING"
+    )
+    closing = {month_of(row.month) for row in await reading.rows(running)}
+    return closing | await closed_months(reading, code)
 
 
 async def mark_closed(tx: Tx, code: str, month: Month) -> None:

@@ -1,15 +1,25 @@
 """The tables of the ledger's database, one class each; rows never leave store.py and books.py.
 
 Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
-scheme_policy, donation and fund_snapshot. Months are text `YYYY-MM`, which sorts as time does; amounts are
-whole cents.
+scheme_policy, donation, fund_snapshot and fund_share. Months are text `YYYY-MM`, which sorts as time does;
+amounts are whole cents.
 """
 
 from datetime import date, datetime
 from typing import Any
 
 from pydantic_core import PydanticUndefined
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from shared.columns import JsonText, UtcInstant
@@ -143,7 +153,7 @@ class DonationRow(LedgerTable, table=True):
 
 
 class FundSnapshotRow(LedgerTable, table=True):
-    """The figures a fund's own token sees: taken at a close, once ten people changed since the one before."""
+    """The figures a fund's own token sees: taken at a close, by the rules of anonymity.py."""
 
     __tablename__ = "fund_snapshot"
     fund_id: str = _id(primary_key=True, foreign_key="fund.fund_id")
@@ -153,6 +163,21 @@ class FundSnapshotRow(LedgerTable, table=True):
     committed_cents: int = _cents()
     drawn_cents: int = _cents()
     returned_cents: int = _cents()
+
+
+class FundShareRow(LedgerTable, table=True):
+    """By whom, and by how much, a snapshot moved the figures a fund sees; never shown itself; append-only."""
+
+    __tablename__ = "fund_share"
+    fund_id: str = _id(primary_key=True)
+    taken_at: datetime = Field(primary_key=True, sa_type=UtcInstant)
+    participant_id: str = _id(primary_key=True)
+    committed_cents: int = _cents()
+    drawn_cents: int = _cents()
+    returned_cents: int = _cents()
+    __table_args__ = (
+        ForeignKeyConstraint(["fund_id", "taken_at"], ["fund_snapshot.fund_id", "fund_snapshot.taken_at"]),
+    )
 
 
 class SchemeRow(LedgerTable, table=True):
@@ -307,6 +332,9 @@ class MonthCloseRow(LedgerTable, table=True):
     missing: int
     newly_settled: int
     rebooked: int
+    held_reasons: Any = _json()
+    failed: int
+    failed_enrolments: Any = _json()
     detail: str | None = Field(default=None, sa_type=String(200))
     requested_by: str = _code(200)
     requested_at: datetime = _instant()
@@ -440,6 +468,7 @@ FUND = table(FundRow)
 FUND_MUNICIPALITY = table(FundMunicipalityRow)
 DONATION = table(DonationRow)
 FUND_SNAPSHOT = table(FundSnapshotRow)
+FUND_SHARE = table(FundShareRow)
 SCHEME = table(SchemeRow)
 SCHEME_POLICY = table(SchemePolicyRow)
 PARTICIPANT = table(ParticipantRow)
@@ -462,4 +491,5 @@ APPEND_ONLY = (
     "scheme_policy",
     "donation",
     "fund_snapshot",
+    "fund_share",
 )

@@ -6,7 +6,7 @@ the reason, and a held row is shown but never booked.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from buffer_ledger.attribution import (
@@ -19,6 +19,7 @@ from buffer_ledger.attribution import (
     Received,
     SlipFact,
     affected_from,
+    base_months,
     current,
     earned_by_month,
     received_by_month,
@@ -42,6 +43,7 @@ from shared.money import Cents
 from shared.months import Month
 
 __all__ = [
+    "FIRST_COMPUTED",
     "Case",
     "Exemption",
     "HeldReason",
@@ -59,6 +61,9 @@ __all__ = [
 ]
 
 _NIL = Cents(0)
+
+FIRST_COMPUTED = Month(2020, 1)
+"""Before it nobody was enrolled anywhere: an earlier month is a slip of the pen."""
 
 HeldReason = Literal["SLIP_MISSING", "PARKED", "NOT_REGISTERED", "PARAMETER_MISSING"]
 
@@ -94,6 +99,8 @@ class MonthRow:
     missing_parameters: tuple[str, ...] = ()
     """A sentence per parameter that has no value for this month: its name, the day and the dates we have."""
     offset_method: OffsetMethod = "M0"
+    base_months: tuple[Month, ...] = ()
+    """The months whose wage this row counts: one, none or two where the method changes (reading 8)."""
     draw_amount: DrawAmount = "TOPUP"
     rule_cents: Cents = _NIL
     """What the policy asked for before balance, maximum and minimum."""
@@ -103,6 +110,7 @@ class MonthRow:
         """The row as JSON text; `from_json` gives an equal row back."""
         members = {name: getattr(self, name) for name in _ROW_MEMBERS}
         members["month"] = str(self.month)
+        members["base_months"] = [str(base) for base in self.base_months]
         members["receipt"] = [line.to_json() for line in self.receipt]
         return json.dumps(members, separators=(",", ":"))
 
@@ -111,6 +119,10 @@ class MonthRow:
         """Read what `to_json` wrote."""
         members: dict[str, Any] = json.loads(text)
         members["month"] = Month.parse(members["month"])
+        # Rows that were written before a row named its base months had the one of their method.
+        before = members["month"].plus(-1 if members["offset_method"] == "M1" else 0)
+        bases = members.get("base_months", [str(before)])
+        members["base_months"] = tuple(Month.parse(base) for base in bases)
         members["receipt"] = tuple(ReceiptLine.from_json(line) for line in members["receipt"])
         for name in ("evidence", "held", "missing_parameters"):
             members[name] = tuple(members[name])
@@ -121,11 +133,11 @@ class MonthRow:
 class Case:
     """Everything known about one enrolment.
 
-    `paid` holds the rows of months whose money has really moved: they come out as they went in, and their
-    draws are kept free in the balance. `expected_employers` are the employments that owe a slip for every
-    month from `first_month` on, unless the month is one of `zero_months`. `norm_month` pins every dated
-    parameter to that month's. `simulate` books a revolving buffer's repayments at once; a real one waits
-    for the money.
+    `paid` holds the rows of months whose money has really moved: they come out as they went in but for the
+    running balance, and their draws are kept free in it. `expected_employers` are the employments that owe a
+    slip for every month from `first_month` on, unless the month is one of `zero_months`. `norm_month` pins
+    every dated parameter to that month's. `simulate` books a revolving buffer's repayments at once; a real
+    one waits for the money.
     """
 
     first_month: Month
@@ -149,8 +161,9 @@ class Case:
 def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
     """Every month row from `first_month` to the earlier of `until` and `last_month`, in month order.
 
-    Paid months come out unchanged and their draws are set aside from the start, so that no fact about an
-    earlier month can make all draws together pass the cap.
+    Paid months come out unchanged but for `balance_cents`, which is the running balance of this run, and
+    their draws are set aside from the start, so that no fact about an earlier month can make all draws
+    together pass the cap.
     """
     last = case.until if case.last_month is None else min(case.until, case.last_month)
     facts = _Facts.of(case)
@@ -161,6 +174,8 @@ def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
         row = case.paid.get(month)
         if row is not None:
             paid_later -= row.draw_cents
+            used_after = used + row.draw_cents - row.repayment_cents
+            row = replace(row, balance_cents=Cents(max(0, case.cap_cents - used_after)))
         else:
             row = _row(case, law, facts, month, used_cents=used, paid_later_cents=paid_later)
         used += row.draw_cents - row.repayment_cents
@@ -186,7 +201,8 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Offset:
-    """The benefit side of a row, before the buffer. Without a figure of the law it is nil throughout."""
+    """The benefit side of a row, before the buffer. Without a figure of the law it is nil throughout, which
+    says that it could not be computed and not that there is no benefit."""
 
     exempt_cents: int
     counted_cents: int = 0
@@ -201,11 +217,9 @@ class _Offset:
 def _row(
     case: Case, law: Law, facts: _Facts, month: Month, *, used_cents: int, paid_later_cents: int
 ) -> MonthRow:
-    rules = rules_in_force(case.rules, month)
-    base = rules.base_month(month)
-    earned = facts.earned.get(base, NOTHING_EARNED)
+    earned = {base: facts.earned.get(base, NOTHING_EARNED) for base in base_months(case.rules, month)}
     received = facts.received.get(month, NOTHING_RECEIVED)
-    offset = _offset(case, law, month, base, earned)
+    offset = _offset(case, law, month, earned)
     cash = received.wage_cents + offset.benefit_paid_cents + received.other_cash_cents
     shortfall = max(0, offset.floor_cents - cash)
     left = max(0, case.cap_cents - used_cents)
@@ -216,11 +230,12 @@ def _row(
         available_cents=left - paid_later_cents,
     )
     repaid = _repaid(case, offset, cash, drawn, used_cents)
-    missing_slips = _missing_slips(case, facts, {base, month})
+    missing_slips = _missing_slips(case, facts, {*earned, month})
+    evidence = [slip for wages in earned.values() for slip in wages.evidence]
     return MonthRow(
         month=month,
         wage_cents=Cents(received.wage_cents),
-        attributed_wage_cents=Cents(earned.wage_cents),
+        attributed_wage_cents=Cents(sum(wages.wage_cents for wages in earned.values())),
         exempt_cents=Cents(offset.exempt_cents),
         counted_cents=Cents(offset.counted_cents),
         benefit_paid_cents=Cents(offset.benefit_paid_cents),
@@ -234,12 +249,13 @@ def _row(
         repayment_cents=repaid,
         balance_cents=Cents(max(0, left - drawn.amount_cents) + repaid),
         cash_after_cents=Cents(cash + drawn.amount_cents - repaid),
-        evidence=tuple(dict.fromkeys(earned.evidence + received.evidence)),
+        evidence=tuple(dict.fromkeys((*evidence, *received.evidence))),
         receipt=offset.receipt,
         held=_held(case, missing_slips, offset.missing_parameter),
         missing_slips=missing_slips,
         missing_parameters=() if offset.missing_parameter is None else (offset.missing_parameter,),
-        offset_method=rules.offset_method,
+        offset_method=rules_in_force(case.rules, month).offset_method,
+        base_months=tuple(earned),
         draw_amount=case.policy.draw_amount,
         rule_cents=Cents(drawn.rule_cents),
         limit=drawn.limit,
@@ -259,33 +275,37 @@ def _repaid(case: Case, offset: _Offset, cash_cents: int, drawn: Draw, used_cent
     )
 
 
-def _offset(case: Case, law: Law, month: Month, base: Month, earned: Earned) -> _Offset:
-    """Exempt share, claim and counted wage of the base month against the norm of the row month.
+def _offset(case: Case, law: Law, month: Month, earned: Mapping[Month, Earned]) -> _Offset:
+    """Exempt share, claim and counted wage of each base month against the norm of the row month.
 
     Without a norm or a claim table there is no benefit, no floor and so no shortfall: what is not known never
     becomes a draw.
     """
-    exempted = exempt(earned.wage_cents, case.exemption, base)
+    exempted = {base: exempt(wages.wage_cents, case.exemption, base) for base, wages in earned.items()}
+    total = 0
+    receipt: list[ReceiptLine] = []
     try:
         norms = law_month(law, case.norm_month or month, household_in(case.households, month).kind)
-        claim = holiday_claim(
-            law,
-            case.norm_month or base,
-            earned.wage_cents - exempted,
-            credit_not_applied=earned.credit_not_applied,
-        )
+        for base, wages in earned.items():
+            claim = holiday_claim(
+                law,
+                case.norm_month or base,
+                wages.wage_cents - exempted[base],
+                credit_not_applied=wages.credit_not_applied,
+            )
+            total += counted(wages.wage_cents, exempted[base], claim.amount_cents)
+            receipt += claim.receipt
     except ParameterMissing as missing:
-        return _Offset(exempted, missing_parameter=missing.detail)
-    total = counted(earned.wage_cents, exempted, claim.amount_cents)
+        return _Offset(sum(exempted.values()), missing_parameter=missing.detail)
     left = benefit(norms, total)
     return _Offset(
-        exempt_cents=exempted,
+        exempt_cents=sum(exempted.values()),
         counted_cents=total,
         benefit_paid_cents=left.paid_cents,
         holiday_reserve_cents=left.reserve_cents,
         floor_cents=norms.full_payment_cents,
         offset_cents=norms.full_payment_cents - left.paid_cents,
-        receipt=norms.receipt + claim.receipt,
+        receipt=tuple(dict.fromkeys((*norms.receipt, *receipt))),
     )
 
 
