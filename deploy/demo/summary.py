@@ -63,6 +63,7 @@ class Figures:
             "no month was settled": self.months_settled > 0,
             "nothing was drawn": self.drawn_cents > 0,
             "no message was sent": self.messages_sent > 0,
+            "there is no message about money to show": bool(self.example_message),
         }
         return [fault for fault, holds in checks.items() if not holds]
 
@@ -135,7 +136,7 @@ def _example(messages: list[Any]) -> str:
     told = [
         str(message["text"])
         for message in messages
-        if message["state"] == "SENT" and message["kind"] == MONTHLY and "buffer-drawn" in message["why"]
+        if message["state"] == "SENT" and message["kind"] == MONTHLY and "MONEY_MOVED" in message["why"]
     ]
     return min(told, key=len, default="")
 

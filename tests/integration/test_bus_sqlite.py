@@ -155,7 +155,7 @@ async def test_the_file_has_its_page_size_and_syncs_each_commit(folder: Path) ->
 
 
 async def test_the_log_is_its_owners_alone_also_in_a_folder_that_was_there(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
+    tmp_path.chmod(0o755)  # noqa: ASYNC240 - a test's own folder
     log = SqliteLog(tmp_path / "events", SystemClock())
     await log.start()
     await log.ensure_topics({TOPIC: 2})

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from shared.errors import TryAgain
-from shared.sqlite_connection import SqliteConnection
 
 BUSY_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
@@ -123,7 +122,6 @@ def _sqlite(connecting: Connecting, *, size: int, begin: str, read_only: bool) -
         connect_args={
             "timeout": min(BUSY_SECONDS, connecting.statement_seconds),
             "isolation_level": None,  # we say BEGIN ourselves
-            "async_creator_fn": SqliteConnection,
         },
         hide_parameters=True,  # parameters hold personal data, error messages end up in logs
         poolclass=AsyncAdaptedQueuePool,

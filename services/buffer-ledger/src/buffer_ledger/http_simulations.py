@@ -26,7 +26,7 @@ from shared.requests import RequestModel, ResponseModel, not_built
 
 MONTHS_MAX = 36
 WAGE_MAX = 100_000_000
-"""EUR 1,000,000: above any wage that needs a buffer, and 400 of them in one month still add up (reading 37)."""
+"""EUR 1,000,000: above any wage that needs a buffer; 400 of them in one month still add up (reading 37)."""
 
 
 class SimulatedExemption(RequestModel):
