@@ -136,13 +136,14 @@ class DemoYear:
         self._set_clock(datetime(month.year, month.number, 28, 9, tzinfo=UTC))
         await self._send_slips(SAMPLE / "slips" / f"{month}.ndjson")
         await self._declare(month)
+        await self._office.quiet()
         self._set_clock(datetime(following.year, following.number, 2, 9, tzinfo=UTC))
         close = await self._close(month)
         self._set_clock(datetime(following.year, following.number, 8, 9, tzinfo=UTC))
         await self._send_slips(SAMPLE / "slips" / f"{month}-later.ndjson")
         self._set_clock(datetime(following.year, following.number, 20, 9, tzinfo=UTC))
-        paid = await self._pay()
         await self._office.quiet()
+        paid = await self._pay()
         self._say(f"{month}: {close['settled']} months settled, {close['held']} held, {paid} payments made")
 
     async def _send_slips(self, path: Path) -> None:
@@ -161,12 +162,10 @@ class DemoYear:
                         f"{fault['pointer']} {fault['detail']}".strip() for fault in result["faults"]
                     )
                     self.lived.refusals[reasons] += 1
-        await self._office.quiet()
 
     async def _declare(self, month: Month) -> None:
         lines = (SAMPLE / "declarations" / f"{month}.ndjson").read_text("utf-8").splitlines()
         await for_each([json.loads(line) for line in lines], self._declare_one)
-        await self._office.quiet()
 
     async def _declare_one(self, declared: dict[str, Any]) -> Any:
         participant_id = self.lived.participants[declared["externalReference"]]
@@ -177,9 +176,7 @@ class DemoYear:
 
     async def _close(self, month: Month) -> Any:
         answer = await self._office.post(f"/v1/municipalities/{MUNICIPALITY}/months/{month}/_close")
-        close = await self._finished(f"/v1/month-closes/{answer['closeId']}")
-        await self._office.quiet()
-        return close
+        return await self._finished(f"/v1/month-closes/{answer['closeId']}")
 
     async def _pay(self) -> int:
         """Report every open payment order as executed, as the back office does after its payment run."""
@@ -199,6 +196,7 @@ class DemoYear:
         self._set_clock(datetime(2027, 3, 5, 9, tzinfo=UTC))
         close = await self._close(YEAR[-1])
         self.lived.held = close["held"]
+        await self._office.quiet()
         self._say("the scheme's year is over; what was left in the buffers went back to the fund")
 
     async def _finished(self, address: str) -> Any:
