@@ -205,6 +205,53 @@ def test_a_table_begins_at_nil_and_rises(tmp_path: Path) -> None:
         law_of(tmp_path / "wrong", table.replace("from: 0,", "from: 600,"))
 
 
+@pytest.mark.parametrize(
+    ("unit", "rows", "wrong"),
+    [
+        (
+            "slices",
+            "[{from: 0, base: 0, rate: '0.08'}, {from: 500, base: 40, rate: '-0.05'}]",
+            "[{from: 0, share: '0.96'}]",
+        ),
+        (
+            "shares",
+            "[{from: 0, share: '0.96'}, {from: 500, share: null}]",
+            "[{from: 0, rate: '0.08', constant: 0}]",
+        ),
+    ],
+)
+def test_each_kind_of_table_takes_its_own_rows(tmp_path: Path, unit: str, rows: str, wrong: str) -> None:
+    table = FILE.replace("unit: cents", f"unit: {unit}").replace("value: 200", f"value: {rows}")
+    law = law_of(tmp_path / "right", table.replace("value: 100", f"value: {rows}"))
+    value = law.value("testwet/amount", date(2026, 1, 1))
+    parts = value.slices if unit == "slices" else value.bands
+    line = value.receipt(parts[1])
+
+    assert [row.from_cents for row in parts] == [0, 500]
+    assert type(line).from_json(line.to_json()) == line
+    with pytest.raises(TypeError, match="no table of this kind"):
+        _ = value.brackets
+    with pytest.raises(ValueError, match="not those of unit"):
+        law_of(tmp_path / "wrong", table.replace("value: 100", f"value: {wrong}"))
+
+
+def test_a_factor_may_lie_below_nil_and_a_share_may_not(tmp_path: Path) -> None:
+    signed = FILE.replace("value: 100", 'value: "-0.001382497146"').replace("value: 200", 'value: "1.10"')
+    factor = signed.replace("unit: cents", "unit: factor")
+
+    assert law_of(tmp_path / "right", factor).value("testwet/amount", date(2026, 1, 1)).share < 0
+    with pytest.raises(ValueError, match="below nil"):
+        law_of(tmp_path / "wrong", signed.replace("unit: cents", "unit: share"))
+
+
+def test_a_number_of_weeks_is_no_amount_of_money(tmp_path: Path) -> None:
+    weeks = law_of(tmp_path, FILE.replace("unit: cents", "unit: weeks"))
+
+    assert weeks.value("testwet/amount", date(2026, 1, 1)).number == 100
+    with pytest.raises(TypeError, match="no whole number"):
+        _ = LAW.value(NORM, date(2026, 1, 1)).number
+
+
 def test_a_folder_without_parameters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no parameters"):
         Law.load(tmp_path)

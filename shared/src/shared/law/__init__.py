@@ -11,9 +11,19 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 from shared.errors import BufferbudgetError
-from shared.law.files import Certainty, ParameterFile, Unit, ValueEntry, read_parameter
+from shared.law.files import (
+    Certainty,
+    ParameterFile,
+    ShareRow,
+    SliceRow,
+    TableRow,
+    Unit,
+    ValueEntry,
+    read_parameter,
+)
 from shared.money import Cents
 from shared.months import Month
 
@@ -24,10 +34,14 @@ __all__ = [
     "ParameterMissing",
     "ParameterValue",
     "ReceiptLine",
+    "ShareBand",
+    "Slice",
     "Unit",
 ]
 
 PARAMETERS = Path(__file__).parent / "parameters"
+
+_Row = TypeVar("_Row", "Bracket", "Slice", "ShareBand")
 
 
 class ParameterMissing(BufferbudgetError):
@@ -54,11 +68,33 @@ class Bracket:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """One row of a table: from an amount on, a base plus `rate` times what lies above that amount, in
+    cents."""
+
+    from_cents: Cents
+    base_cents: Cents
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBand:
+    """One row of a table of shares: from an amount in cents on; None where the share is not known."""
+
+    from_cents: Cents
+    share: Decimal | None
+
+
+TableRowValue = Bracket | Slice | ShareBand
+"""A row of one of the three kinds of table."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptLine:
     """One parameter as it was used: of a table the row that applied."""
 
     parameter: str
-    value: int | str | Bracket
+    value: int | str | TableRowValue
     unit: str
     since: date
     source: str
@@ -67,12 +103,8 @@ class ReceiptLine:
         """Members `parameter, value, unit, since, source`; shares are decimal strings, amounts whole
         cents."""
         value: object = self.value
-        if isinstance(value, Bracket):
-            value = {
-                "fromCents": value.from_cents,
-                "rate": str(value.rate),
-                "constantCents": value.constant_cents,
-            }
+        if isinstance(self.value, TableRowValue):
+            value = _row_members(self.value)
         return {
             "parameter": self.parameter,
             "value": value,
@@ -86,8 +118,8 @@ class ReceiptLine:
         """Read what `to_json` wrote."""
         value = members["value"]
         if isinstance(value, dict):
-            value = Bracket(Cents(value["fromCents"]), Decimal(value["rate"]), Cents(value["constantCents"]))
-        if not isinstance(value, int | str | Bracket):
+            value = _row_from(value)
+        if not isinstance(value, int | str | TableRowValue):
             raise TypeError(f"a receipt holds no {type(value).__name__}")
         return cls(
             str(members["parameter"]),
@@ -104,7 +136,7 @@ class ParameterValue:
     stands."""
 
     name: str
-    value: Cents | Decimal | tuple[Bracket, ...]
+    value: Cents | Decimal | tuple[Bracket, ...] | tuple[Slice, ...] | tuple[ShareBand, ...]
     unit: Unit
     since: date
     until: date | None
@@ -119,8 +151,15 @@ class ParameterValue:
         raise TypeError(f"{self.name} is no amount: its unit is {self.unit}")
 
     @property
+    def number(self) -> int:
+        """A whole number of what the unit says, such as months or years; a TypeError for another kind."""
+        if isinstance(self.value, int) and not self.unit.startswith("cents"):
+            return self.value
+        raise TypeError(f"{self.name} is no whole number: its unit is {self.unit}")
+
+    @property
     def share(self) -> Decimal:
-        """The share, exact; a TypeError for a parameter that is none."""
+        """The share or factor, exact; a TypeError for a parameter that is none."""
         if isinstance(self.value, Decimal):
             return self.value
         raise TypeError(f"{self.name} is no share: its unit is {self.unit}")
@@ -128,11 +167,26 @@ class ParameterValue:
     @property
     def brackets(self) -> tuple[Bracket, ...]:
         """The rows of a table, rising; a TypeError for a parameter that is none."""
-        if isinstance(self.value, tuple):
-            return self.value
-        raise TypeError(f"{self.name} is no table: its unit is {self.unit}")
+        return self._rows(Bracket)
 
-    def receipt(self, row: Bracket | None = None) -> ReceiptLine:
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The rows of a table of slices, rising; a TypeError for a parameter that is none."""
+        return self._rows(Slice)
+
+    @property
+    def bands(self) -> tuple[ShareBand, ...]:
+        """The rows of a table of shares, rising; a TypeError for a parameter that is none."""
+        return self._rows(ShareBand)
+
+    def _rows(self, kind: type[_Row]) -> tuple[_Row, ...]:
+        rows = self.value if isinstance(self.value, tuple) else ()
+        found = tuple(row for row in rows if isinstance(row, kind))
+        if found:
+            return found
+        raise TypeError(f"{self.name} is no table of this kind: its unit is {self.unit}")
+
+    def receipt(self, row: TableRowValue | None = None) -> ReceiptLine:
         """The line for a receipt; of a table the row that applied must be given."""
         if isinstance(self.value, tuple):
             if row is None:
@@ -202,11 +256,45 @@ def _values_of(name: str, parameter: ParameterFile) -> tuple[ParameterValue, ...
     )
 
 
-def _content(entry: ValueEntry) -> Cents | Decimal | tuple[Bracket, ...]:
-    if isinstance(entry.value, int):
-        return Cents(entry.value)
-    if isinstance(entry.value, str):
-        return Decimal(entry.value)
-    return tuple(
-        Bracket(Cents(row.from_cents), Decimal(row.rate), Cents(row.constant_cents)) for row in entry.value
+def _content(
+    entry: ValueEntry,
+) -> Cents | Decimal | tuple[Bracket, ...] | tuple[Slice, ...] | tuple[ShareBand, ...]:
+    value = entry.value
+    if isinstance(value, int):
+        return Cents(value)
+    if isinstance(value, str):
+        return Decimal(value)
+    # A file's rows are all of one kind: the reader of the file has seen to that.
+    slices = tuple(
+        Slice(Cents(row.from_cents), Cents(row.base_cents), Decimal(row.rate))
+        for row in value
+        if isinstance(row, SliceRow)
     )
+    bands = tuple(
+        ShareBand(Cents(row.from_cents), None if row.share is None else Decimal(row.share))
+        for row in value
+        if isinstance(row, ShareRow)
+    )
+    brackets = tuple(
+        Bracket(Cents(row.from_cents), Decimal(row.rate), Cents(row.constant_cents))
+        for row in value
+        if isinstance(row, TableRow)
+    )
+    return slices or bands or brackets
+
+
+def _row_members(row: TableRowValue) -> dict[str, object]:
+    if isinstance(row, Bracket):
+        return {"fromCents": row.from_cents, "rate": str(row.rate), "constantCents": row.constant_cents}
+    if isinstance(row, Slice):
+        return {"fromCents": row.from_cents, "baseCents": row.base_cents, "rate": str(row.rate)}
+    return {"fromCents": row.from_cents, "share": None if row.share is None else str(row.share)}
+
+
+def _row_from(members: Mapping[str, Any]) -> TableRowValue:
+    start = Cents(members["fromCents"])
+    if "constantCents" in members:
+        return Bracket(start, Decimal(members["rate"]), Cents(members["constantCents"]))
+    if "baseCents" in members:
+        return Slice(start, Cents(members["baseCents"]), Decimal(members["rate"]))
+    return ShareBand(start, None if members["share"] is None else Decimal(members["share"]))

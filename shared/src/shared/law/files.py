@@ -1,5 +1,6 @@
 """The shape of a parameter file: strict, so that a slip of the pen is refused when the process starts."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,12 +8,30 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Unit = Literal["cents", "cents-per-month", "cents-per-year", "cents-per-hour", "share", "months", "table"]
+Unit = Literal[
+    "cents",
+    "cents-per-month",
+    "cents-per-year",
+    "cents-per-hour",
+    "share",
+    "factor",
+    "hours-per-month",
+    "months",
+    "weeks",
+    "years",
+    "table",
+    "slices",
+    "shares",
+]
+"""A share lies between 0 and what the law makes of it, a factor is any exact decimal. Three kinds of table:
+`table` (rate times the whole amount plus a constant), `slices` (a base plus a rate over what lies above the
+row's beginning) and `shares` (one share per row)."""
 Certainty = Literal["official", "practice", "unverified"]
 """official: read in the law or a ministry's letter. practice: municipalities work so. unverified: neither
 yet."""
 
 DecimalText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)(\.[0-9]+)?$")]
+SignedDecimalText = Annotated[str, Field(pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$")]
 Text = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -29,12 +48,34 @@ class TableRow(_Closed):
     constant_cents: Annotated[int, Field(alias="constant")]
 
 
+class SliceRow(_Closed):
+    """From an amount on: a base plus rate times what lies above that amount; the rate may be below nil."""
+
+    from_cents: Annotated[int, Field(alias="from", ge=0)]
+    base_cents: Annotated[int, Field(alias="base")]
+    rate: SignedDecimalText
+
+
+class ShareRow(_Closed):
+    """From an amount on: a share; null where nobody has found it, so that what needs it is refused."""
+
+    from_cents: Annotated[int, Field(alias="from", ge=0)]
+    share: DecimalText | None
+
+
 class ValueEntry(_Closed):
     """A value from a day on, until the day before the next one or until its own last day."""
 
     since: Annotated[date, Field(alias="from")]
     until: date | None = None
-    value: int | DecimalText | Annotated[list[TableRow], Field(min_length=1)]
+    value: (
+        int
+        | DecimalText
+        | SignedDecimalText
+        | Annotated[list[TableRow], Field(min_length=1)]
+        | Annotated[list[SliceRow], Field(min_length=1)]
+        | Annotated[list[ShareRow], Field(min_length=1)]
+    )
     source: Text | None = None
     url: Text | None = None
     certainty: Certainty | None = None
@@ -64,14 +105,19 @@ class ParameterFile(_Closed):
         return self
 
     def _check_value(self, entry: ValueEntry) -> None:
-        expected: type = {"share": str, "table": list}.get(self.unit, int)
+        row = _ROWS.get(self.unit)
+        expected: type = list if row else str if self.unit in {"share", "factor"} else int
         if not isinstance(entry.value, expected):
             raise ValueError(f"a value of unit {self.unit} is written as {expected.__name__}")
+        if isinstance(entry.value, str) and self.unit == "share" and entry.value.startswith("-"):
+            raise ValueError(f"the share of {entry.since} is below nil")
         if isinstance(entry.value, int) and entry.value < 0:
             raise ValueError(f"the value of {entry.since} is below nil")
         if entry.until is not None and entry.until < entry.since:
             raise ValueError(f"the value of {entry.since} ends before it begins")
         if isinstance(entry.value, list):
+            if row is None or not all(isinstance(one, row) for one in entry.value):
+                raise ValueError(f"the rows of {entry.since} are not those of unit {self.unit}")
             starts = [row.from_cents for row in entry.value]
             if starts[0] != 0 or starts != sorted(set(starts)):
                 raise ValueError(f"the rows of {entry.since} must begin at 0 and rise")
@@ -80,6 +126,9 @@ class ParameterFile(_Closed):
         """Where a value stands, in one line: law, article, publication and address."""
         parts = [f"{self.law} art. {self.article}", entry.source, entry.url or self.url]
         return ", ".join(part for part in parts if part is not None)
+
+
+_ROWS: Mapping[str, type[_Closed]] = {"table": TableRow, "slices": SliceRow, "shares": ShareRow}
 
 
 def read_parameter(file: Path) -> ParameterFile:
