@@ -8,7 +8,7 @@ from sqlalchemy import Dialect, make_url
 from shared.columns import MonthText
 from shared.months import Month
 
-SQLITE: Dialect = make_url("sqlite+aiosqlite://").get_dialect()()
+SQLITE: Dialect = make_url("sqlite://").get_dialect()()
 POSTGRESQL: Dialect = make_url("postgresql+asyncpg://").get_dialect()()
 
 

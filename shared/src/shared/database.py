@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Table, func, insert, select
+from sqlalchemy import ColumnElement, Connection, CursorResult, Row, Table, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
@@ -31,6 +31,7 @@ from shared.engines import Connecting, dialect_of, read_engine, translated, writ
 from shared.errors import TryAgain
 from shared.ids import Ids, RandomIds
 from shared.plumbing import TABLES
+from shared.sqlite_threads import SqliteConnection, SqliteThreads
 
 __all__ = [
     "AnyRow",
@@ -54,7 +55,7 @@ Item = TypeVar("Item")
 class ReadTx:
     """Queries on one connection; rows come back as tuples with names, never as mapped objects."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection | SqliteConnection) -> None:
         self.connection = connection
 
     @property
@@ -66,31 +67,41 @@ class ReadTx:
         """All rows of a query (or of a statement with RETURNING); none for an empty list of parameters."""
         if parameters is not None and not parameters:
             return []
-        return list((await self._run(statement, parameters)).all())
+        return await self._run(statement, parameters, lambda result: list(result.all()))
 
     async def one(self, statement: Executable) -> AnyRow:
         """The only row; raises SQLAlchemy's NoResultFound or MultipleResultsFound otherwise."""
-        return (await self._run(statement, None)).one()
+        return await self._run(statement, None, lambda result: result.one())
 
     async def first(self, statement: Executable) -> AnyRow | None:
         """The first row, or None when there is none."""
-        return (await self._run(statement, None)).first()
+        return await self._run(statement, None, lambda result: result.first())
 
     async def scalar(self, statement: Executable) -> Any:
         """The first column of the first row, or None when there is no row."""
-        return (await self._run(statement, None)).scalar()
+        return await self._run(statement, None, lambda result: result.scalar())
 
     async def _run(
-        self, statement: Executable, parameters: Parameters | None
-    ) -> CursorResult[*tuple[Any, ...]]:
+        self,
+        statement: Executable,
+        parameters: Parameters | None,
+        take: Callable[[CursorResult[*tuple[Any, ...]]], Result],
+    ) -> Result:
+        """Execute, and take from the result what is wanted while its cursor is at hand."""
+
+        def work(connection: Connection) -> Result:
+            return take(connection.execute(statement, parameters))
+
         with translated(driver=True):
-            return await self.connection.execute(statement, parameters)
+            return await self.connection.run_sync(work)
 
 
 class Tx(ReadTx):
     """One open write transaction: its rows, its events and its time belong together."""
 
-    def __init__(self, connection: AsyncConnection, *, now: datetime, ids: Ids, source: str) -> None:
+    def __init__(
+        self, connection: AsyncConnection | SqliteConnection, *, now: datetime, ids: Ids, source: str
+    ) -> None:
         super().__init__(connection)
         self.now = now
         """The recorded time of everything in this transaction, aware and in UTC."""
@@ -112,8 +123,7 @@ class Tx(ReadTx):
         """
         if parameters is not None and not parameters:
             return 0
-        result = await self._run(statement, parameters)
-        return result.rowcount if isinstance(result, CursorResult) else -1
+        return await self._run(statement, parameters, _touched)
 
     def emit(self, *events: Event) -> None:
         """Tell facts to the other services: written in this order just before the commit, published after it.
@@ -185,8 +195,8 @@ class Database:
         self.clock: Clock = clock or SystemClock()
         self.ids: Ids = ids or RandomIds()
         self._connecting = Connecting(url, name, pool_size, pool_seconds, statement_seconds)
-        self._writing: AsyncEngine | None = None
-        self._reading: AsyncEngine | None = None
+        self._writing: AsyncEngine | SqliteThreads | None = None
+        self._reading: AsyncEngine | SqliteThreads | None = None
         self._turn = asyncio.Lock()
         self._writer: asyncio.Task[Any] | None = None
         self._on_emitted: list[Callable[[], None]] = []
@@ -203,10 +213,9 @@ class Database:
                 await stack.enter_async_context(self._alone())
             if self._writing is None:
                 self._writing = write_engine(self._connecting)
-            connection = await stack.enter_async_context(_connection(self._writing))
-            tx = Tx(connection, now=now or self.clock.now(), ids=self.ids, source=self.source)
             with translated():
-                async with connection.begin():
+                async with _transaction(self._writing) as connection:
+                    tx = Tx(connection, now=now or self.clock.now(), ids=self.ids, source=self.source)
                     yield tx
                     await tx.flush()
         tx.committed()
@@ -215,17 +224,19 @@ class Database:
                 callback()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadTx]:
-        """A consistent snapshot to read from; every attempt to write fails. Raises TryAgain."""
+    async def read(self, *, aside: bool = False) -> AsyncIterator[ReadTx]:
+        """A consistent snapshot to read from; every attempt to write fails. Raises TryAgain.
+
+        `aside` is for queries that go through whole tables: on SQLite they run beside the event loop.
+        """
         if self._reading is None:
             # PostgreSQL shares one pool; SQLite's writer connection belongs to the writer.
             if self.dialect == "postgresql" and self._writing is None:
                 self._writing = write_engine(self._connecting)
             self._reading = read_engine(self._connecting, self._writing)
-        async with _connection(self._reading) as connection:
-            with translated():
-                async with connection.begin():
-                    yield ReadTx(connection)
+        with translated():
+            async with _transaction(self._reading, aside=aside) as connection:
+                yield ReadTx(connection)
 
     async def retrying(self, work: Callable[[Tx], Awaitable[Result]], *, attempts: int = 5) -> Result:
         """Do work in a write transaction and do it again after a deadlock or a lost connection.
@@ -257,16 +268,16 @@ class Database:
         """
         if self._writing is None:
             self._writing = write_engine(self._connecting)
-        async with AsyncExitStack() as stack:
-            if self.dialect == "sqlite":
-                await stack.enter_async_context(self._alone())
-            outside = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {"bare": True}
-            engine = self._writing.execution_options(**outside)
-            connection = await stack.enter_async_context(_connection(engine))
+        if isinstance(self._writing, SqliteThreads):
+            async with self._alone():
+                with translated():
+                    await self._writing.outside(_empty_journal)
+            return
+        engine = self._writing.execution_options(isolation_level="AUTOCOMMIT")
+        async with _connection(engine) as connection:
             with translated():
                 name = connection.dialect.identifier_preparer.quote(table)
-                checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
-                await connection.exec_driver_sql(checkpoint if self.dialect == "sqlite" else f"VACUUM {name}")
+                await connection.exec_driver_sql(f"VACUUM {name}")
 
     async def close(self) -> None:
         """Close every connection; a later transaction opens new ones."""
@@ -286,6 +297,27 @@ class Database:
                 yield
             finally:
                 self._writer = None
+
+
+@asynccontextmanager
+async def _transaction(
+    engine: AsyncEngine | SqliteThreads, *, aside: bool = False
+) -> AsyncIterator[AsyncConnection | SqliteConnection]:
+    """A transaction that commits at the end and rolls back on any exception."""
+    if isinstance(engine, SqliteThreads):
+        async with engine.transaction(aside=aside) as threaded:
+            yield threaded
+        return
+    async with _connection(engine) as connection, connection.begin():
+        yield connection
+
+
+def _touched(result: CursorResult[*tuple[Any, ...]]) -> int:
+    return result.rowcount if isinstance(result, CursorResult) else -1
+
+
+def _empty_journal(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @asynccontextmanager

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import QueuePool
 
 from shared.errors import TryAgain
+from shared.sqlite_threads import SqliteThreads
 
 BUSY_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
@@ -57,18 +58,20 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-def write_engine(connecting: Connecting) -> AsyncEngine:
+def write_engine(connecting: Connecting) -> AsyncEngine | SqliteThreads:
     """Connections for write transactions: exactly one on SQLite, a pool on PostgreSQL."""
     if dialect_of(connecting.url) == "sqlite":
         return _sqlite(connecting, size=1, begin="BEGIN IMMEDIATE", read_only=False)
     return _postgresql(connecting)
 
 
-def read_engine(connecting: Connecting, writing: AsyncEngine | None) -> AsyncEngine:
+def read_engine(
+    connecting: Connecting, writing: AsyncEngine | SqliteThreads | None
+) -> AsyncEngine | SqliteThreads:
     """Connections for reading only: readers of their own on SQLite, the same pool on PostgreSQL."""
     if dialect_of(connecting.url) == "sqlite":
         return _sqlite(connecting, size=SQLITE_READERS, begin="BEGIN", read_only=True)
-    engine = writing if writing is not None else _postgresql(connecting)
+    engine = writing if isinstance(writing, AsyncEngine) else _postgresql(connecting)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
@@ -109,7 +112,7 @@ def _closed(message: str) -> bool:
     return "connection is closed" in message or "connection was closed" in message
 
 
-def _sqlite(connecting: Connecting, *, size: int, begin: str, read_only: bool) -> AsyncEngine:
+def _sqlite(connecting: Connecting, *, size: int, begin: str, read_only: bool) -> SqliteThreads:
     path = sqlite_path(connecting.url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The journal files take over the permissions of the database file: its owner's only. A file that is there
@@ -117,32 +120,32 @@ def _sqlite(connecting: Connecting, *, size: int, begin: str, read_only: bool) -
     # next program that closes the database would take the log away from under us.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}",
+    engine = create_engine(
+        f"sqlite:///{path}",
         connect_args={
             "timeout": min(BUSY_SECONDS, connecting.statement_seconds),
             "isolation_level": None,  # we say BEGIN ourselves
+            "check_same_thread": False,  # one thread at a time: SqliteThreads sees to it
         },
         hide_parameters=True,  # parameters hold personal data, error messages end up in logs
-        poolclass=AsyncAdaptedQueuePool,
+        poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
-        pool_timeout=60,
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
         for pragma in _pragmas(read_only):
             cursor.execute(pragma)
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def say_begin(connection: Connection) -> None:
         if not connection.get_execution_options().get("bare"):
             connection.exec_driver_sql(begin)
 
-    return engine
+    return SqliteThreads(engine, name=f"sqlite {connecting.name}", size=size, writes=not read_only)
 
 
 def _pragmas(read_only: bool) -> list[str]:

@@ -129,7 +129,7 @@ async def test_a_failed_savepoint_takes_its_rows_events_and_callbacks_with_it(da
 async def test_a_read_transaction_cannot_write(database: Database) -> None:
     with pytest.raises((DBAPIError, TryAgain)):
         async with database.read() as reading:
-            await reading.connection.execute(insert(FACT), [fact()])
+            await reading.rows(insert(FACT).returning(FACT.c.fact_id), [fact()])
     async with database.read() as reading:
         assert await reading.rows(select(FACT)) == []
 

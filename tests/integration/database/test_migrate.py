@@ -143,7 +143,7 @@ async def test_append_only_tables_refuse_every_change(place: Place, filled: Data
             continue
         with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
             async with attacker.write() as tx:
-                await tx.connection.execute(text(attack))
+                await tx.execute(text(attack))
     await attacker.close()
     assert await everything(filled) == before
 
@@ -196,7 +196,7 @@ async def test_the_service_role_changes_only_what_the_scripts_name(place: Place,
     ):
         with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
             async with database.write() as tx:
-                await tx.connection.execute(text(attack))
+                await tx.execute(text(attack))
 
 
 async def test_with_one_role_for_everything_the_triggers_still_refuse(empty: Place) -> None:

@@ -88,7 +88,7 @@ class Checking:
 
     async def step(self) -> bool:
         """Check once; there is never more to do at once."""
-        async with self._database.read() as reading:
+        async with self._database.read(aside=True) as reading:
             checked = await invariants(reading)
             counted = select(ENROLMENT.c.state, func.count()).group_by(ENROLMENT.c.state)
             states = {row[0]: int(row[1]) for row in await reading.rows(counted)}

@@ -85,7 +85,7 @@ def close_calls(routes: ServiceRouter, parts: Parts) -> None:
     @routes.get("/ledger-checks", response_model=LedgerChecksAnswer)
     async def check_ledger(caller: BackOffice) -> LedgerChecksAnswer:
         """Check the books of the municipality's funds now."""
-        async with parts.database.read() as reading:
+        async with parts.database.read(aside=True) as reading:
             checked = await checks.invariants(reading, caller.of_municipality)
         return LedgerChecksAnswer(
             ledger_sum_cents=checked.sum_cents,
