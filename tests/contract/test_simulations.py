@@ -163,19 +163,14 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
     ("/municipality/lateSlip", {"municipality": {"offsetMethod": "M1", "lateSlip": "ESTIMATE"}}),
     ("/household/ageBand", {"household": {"kind": "SINGLE", "ageBand": "AOW"}}),
     ("/household/adultsSharingCosts", {"household": {"kind": "SINGLE", "adultsSharingCosts": 3}}),
-    ("/policy/drawAmount", {"policy": {"drawAmount": "EXCESS", "capCents": 1}}),
-    ("/policy/floor", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "floor": {"pct": "1.10"}}}),
-    ("/policy/approval", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "approval": "FOUR_EYES"}}),
     (
-        "/policy/replenish",
-        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "replenish": {"monthlyCents": 5}}},
+        "/policy/triggerSource",
+        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "triggerSource": "OFFICIAL"}},
     ),
-    ("/policy/giftGuard", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "giftGuard": "WARN"}}),
     (
-        "/policy/giftGuard/mode",
-        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "giftGuard": {"mode": "BLOCK"}}},
+        "/policy/attributionBasis",
+        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "attributionBasis": "AVAILABLE"}},
     ),
-    ("/policy/trigger/0", {"policy": {"drawAmount": "TOPUP", "capCents": 1, "trigger": ["CLAIM"]}}),
     ("/wages/0/lines", {"wages": [{"month": "2026-01", "lines": []}]}),
     (
         "/wages/0/periodTo",
@@ -203,7 +198,7 @@ async def test_all_faults_come_at_once_of_shape_and_between_members(office: http
     answer = await office.post("/simulations", json=body)
     found = {(fault["rule"], fault["pointer"]) for fault in answer.json()["errors"]}
     assert {
-        ("N001", "/policy/drawAmount"),
+        ("L031", "/policy/fixedCents"),
         ("G003", "/policy/capCents"),
         ("G002", "/unknown"),
         ("G001", "/wages/1/netCents"),

@@ -1,12 +1,14 @@
 """What is drawn for a month, and what holds it down."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from buffer_ledger.policy import (
+from buffer_ledger.approvals import Agreed, agreed
+from buffer_ledger.drawing import (
+    Causes,
     Draw,
-    Policy,
     draw,
     is_exhausted,
     is_low,
@@ -14,12 +16,16 @@ from buffer_ledger.policy import (
     repayment,
     rule_amount,
 )
+from buffer_ledger.policy import Floor, Policy, policy_from_json, policy_to_json
+from buffer_ledger.timeline import MonthRow, run
+from shared.law import Law
 from shared.money import Cents
-from tests.ledger_facts import policy
+from shared.months import Month
+from tests.ledger_facts import JANUARY, SAME_MONTH, case, policy, slips_of
 
 
 def drawn(chosen: Policy, *, shortfall: int = 0, offset: int = 0, available: int = 100_000) -> Draw:
-    return draw(chosen, shortfall_cents=shortfall, offset_cents=offset, available_cents=available)
+    return draw(chosen, Causes(shortfall_cents=shortfall, offset_cents=offset), available_cents=available)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +44,7 @@ def drawn(chosen: Policy, *, shortfall: int = 0, offset: int = 0, available: int
 def test_the_rule_amount_needs_one_of_its_triggers(
     values: dict[str, Any], shortfall: int, offset: int, amount: int
 ) -> None:
-    assert rule_amount(policy(**values), shortfall_cents=shortfall, offset_cents=offset) == amount
+    assert rule_amount(policy(**values), Causes(shortfall_cents=shortfall, offset_cents=offset)) == amount
 
 
 def test_topping_up_looks_at_a_shortfall_and_replacing_at_an_offset_unless_told_otherwise() -> None:
@@ -117,3 +123,114 @@ def test_low_and_its_threshold_agree_on_every_balance_near_it(cap: int) -> None:
 
     for balance in range(max(0, threshold - 3), threshold + 3):
         assert is_low(balance, cap) == (balance < threshold)
+
+
+# ---- a draw that turned out too high or too low after it was paid
+
+
+def rows_of(chosen: Policy, wages: list[int], **values: Any) -> list[tuple[int, int]]:
+    months = run(
+        case(slips_of(JANUARY, wages), months=len(wages), rules=SAME_MONTH, policy=chosen, **values),
+        Law.load(),
+    )
+    return [(row.draw_cents, row.netted_cents) for row in months]
+
+
+def paid_january(chosen: Policy, wage: int) -> dict[Month, MonthRow]:
+    (row,) = run(case(slips_of(JANUARY, [wage]), months=1, rules=SAME_MONTH, policy=chosen), Law.load())
+    return {JANUARY: row}
+
+
+def test_what_was_drawn_too_much_comes_off_the_next_draws_until_it_is_made_good() -> None:
+    netting = policy(draw_amount="REPLACE", on_negative_correction="NET_NEXT_DRAW", cap_cents=Cents(500_000))
+    paid = paid_january(netting, 80_000)  # 820.80 was paid; the corrected wage of 250 asks 256.50
+
+    assert rows_of(netting, [25_000, 25_000, 25_000, 60_000], paid=paid) == [
+        (82_080, 0),
+        (0, 25_650),
+        (0, 25_650),
+        (61_560 - (82_080 - 3 * 25_650), 82_080 - 3 * 25_650),
+    ]
+
+
+def test_what_was_drawn_too_much_is_forgiven_unless_the_policy_nets_it() -> None:
+    forgiving = policy(draw_amount="REPLACE")
+
+    assert rows_of(forgiving, [25_000, 25_000], paid=paid_january(forgiving, 80_000)) == [
+        (82_080, 0),
+        (17_920, 0),
+    ]
+
+
+def test_a_paid_month_that_drew_too_little_draws_the_rest_while_the_window_is_open() -> None:
+    chosen = policy(draw_amount="REPLACE")
+    paid = paid_january(chosen, 25_000)
+
+    assert rows_of(chosen, [60_000, 0], paid=paid, extra_draws=True) == [(61_560, 0), (0, 0)]
+    assert rows_of(chosen, [60_000, 0], paid=paid) == [(25_650, 0), (0, 0)]
+
+
+def test_an_extra_draw_never_passes_the_cap() -> None:
+    chosen = policy(draw_amount="REPLACE", cap_cents=Cents(40_000))
+
+    assert rows_of(chosen, [60_000, 25_000], paid=paid_january(chosen, 25_000), extra_draws=True) == [
+        (40_000, 0),
+        (0, 0),
+    ]
+
+
+# ---- who has to agree
+
+
+@pytest.mark.parametrize(
+    ("values", "total", "words", "expected"),
+    [
+        ({}, 500, {}, Agreed(500)),
+        ({"approval": "FOUR_EYES"}, 500, {}, Agreed(0, 500, "FOUR_EYES")),
+        ({"approval": "FOUR_EYES"}, 0, {}, Agreed(0)),
+        ({"approval": "FOUR_EYES", "auto_below_cents": Cents(500)}, 499, {}, Agreed(499)),
+        ({"approval": "FOUR_EYES", "auto_below_cents": Cents(500)}, 500, {}, Agreed(0, 500, "FOUR_EYES")),
+        ({"approval": "OFFICIAL_DECISION"}, 500, {"approved_cents": 500}, Agreed(500)),
+        (
+            {"approval": "OFFICIAL_DECISION"},
+            700,
+            {"approved_cents": 500},
+            Agreed(500, 200, "OFFICIAL_DECISION"),
+        ),
+        ({"approval": "OFFICIAL_DECISION"}, 300, {"approved_cents": 500}, Agreed(300)),
+        ({"approval": "OFFICIAL_DECISION"}, 500, {"rejected_cents": 500}, Agreed(0)),
+        (
+            {"approval": "OFFICIAL_DECISION"},
+            501,
+            {"rejected_cents": 500},
+            Agreed(0, 501, "OFFICIAL_DECISION"),
+        ),
+        ({}, 500, {"above_gift_limit": True}, Agreed(0, 500, "NEEDS_COLLEGE_VIEW")),
+        ({"gift_guard": "WARN"}, 500, {"above_gift_limit": True}, Agreed(500)),
+        ({}, 500, {"above_gift_limit": True, "approved_cents": 500}, Agreed(500)),
+    ],
+)
+def test_a_draw_is_booked_as_far_as_it_was_agreed_to_and_proposed_for_the_rest(
+    values: dict[str, Any], total: int, words: dict[str, Any], expected: Agreed
+) -> None:
+    assert agreed(policy(**values), total, **words) == expected
+
+
+def test_a_policy_comes_back_from_the_database_as_it_went_in() -> None:
+    whole = policy(
+        draw_amount="EXCESS",
+        floor=Floor("INCOME_GUARANTEE", Decimal("0.25"), Cents(140_000)),
+        trigger=("SHORTFALL", "OFFSET_ABOVE_NORMAL"),
+        fund_order=("a", "b"),
+    )
+
+    assert policy_from_json(policy_to_json(whole)) == whole
+    assert policy_from_json(policy_to_json(policy())) == policy()
+
+
+def test_a_policy_that_was_kept_before_a_field_existed_has_its_default() -> None:
+    members = policy_to_json(policy())
+    for later in ("gift_guard", "fund_order", "monthly_cents", "normal_offset_cents"):
+        del members[later]
+
+    assert policy_from_json(members) == policy()

@@ -136,14 +136,15 @@ async def test_a_policy_stays_as_it_is_once_people_are_enrolled(ledger: LedgerOf
     assert ended["validTo"] == "2026-12"
 
 
+BASE = {"reference": "B&W 2026/14", "date": "2026-01-06"}
+
+
 @pytest.mark.parametrize(
     ("member", "value"),
     [
         ("period", "CALENDAR_YEAR"),
         ("capUnit", "HOUSEHOLD"),
         ("triggerSource", "OFFICIAL"),
-        ("drawAmount", "FIXED"),
-        ("floor", "NORM_INCL_VT"),
         ("replenish", "REVOLVE_FROM_SURPLUS"),
         ("approval", "OFFICIAL_DECISION"),
         ("payee", "SPLIT_SPOUSES"),
@@ -171,7 +172,6 @@ async def test_a_policy_value_that_is_not_built_is_refused_by_name(
         ("BLOCK", "", "BLOCK"),
         ({"mode": "WARN"}, "/mode", "WARN"),
         ({"mode": "BLOCK", "limitCents": 90_000}, "/mode", "BLOCK"),
-        ({"mode": "OFF", "limitCents": 90_000}, "/limitCents", "90000"),
     ],
 )
 async def test_a_gift_guard_that_would_do_nothing_is_refused_by_name(
@@ -184,6 +184,39 @@ async def test_a_gift_guard_that_would_do_nothing_is_refused_by_name(
     fault = refused["errors"][0]
     assert (fault["rule"], fault["pointer"]) == ("N001", f"/policy/giftGuard{pointer}")
     assert value in fault["detail"]
+
+
+@pytest.mark.parametrize(
+    ("members", "fault"),
+    [
+        ({"drawAmount": "FIXED", "fixedCents": 30_000}, ("L032", "/policy/legalBase")),
+        ({"drawAmount": "FIXED", "legalBase": BASE}, ("L031", "/policy/fixedCents")),
+        ({"floor": "INCOME_GUARANTEE", "guaranteeShare": "0.25"}, ("L032", "/policy/legalBase")),
+        ({"floor": "INCOME_GUARANTEE", "legalBase": BASE}, ("L031", "/policy/guaranteeShare")),
+        ({"floor": "BESLAGVRIJE_VOET"}, ("L031", "/policy/floorCents")),
+        ({"floor": "CUSTOM"}, ("L031", "/policy/floorCents")),
+        ({"giftGuard": {"mode": "OFF", "limitCents": 90_000}}, ("L031", "/policy/giftGuard/limitCents")),
+    ],
+)
+async def test_a_word_that_needs_a_figure_or_a_decision_is_refused_without(
+    ledger: LedgerOffice, members: dict[str, Any], fault: tuple[str, str]
+) -> None:
+    scheme = await ledger.scheme()
+    policy = {"drawAmount": "TOPUP", "capCents": 100_000, **members}
+    body = {"fundId": scheme.fund_id, "municipality": MUNICIPALITY, "policy": policy, "validFrom": "2026-01"}
+    refused = await ledger.call("PUT", f"/schemes/{new_uuid()}", body, expect=400)
+    assert [(f["rule"], f["pointer"]) for f in refused["errors"]] == [fault]
+
+
+async def test_a_fixed_allowance_with_its_decision_is_drawn_without_any_slip(ledger: LedgerOffice) -> None:
+    policy = {"drawAmount": "FIXED", "fixedCents": 30_000, "capCents": 100_000, "legalBase": BASE}
+    scheme = await ledger.scheme(policy=policy)
+    _, enrolment = await ledger.enrolled(scheme)
+    await ledger.close("2026-01")
+    (january,) = await ledger.settled(enrolment)
+    assert (january["drawCents"], january["balanceCents"]) == (30_000, 70_000)
+    assert "vast bedrag" in january["explanation"]["nl"]
+    await ledger.must_be_sound()
 
 
 @pytest.mark.parametrize("guard", ["OFF", {"mode": "OFF"}])

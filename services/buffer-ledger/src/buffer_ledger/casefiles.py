@@ -8,8 +8,7 @@ from sqlalchemy import Row, insert, select, update
 
 from buffer_ledger.attribution import MunicipalityRules, Part, SlipFact
 from buffer_ledger.offset import Household
-from buffer_ledger.policy import Policy
-from buffer_ledger.policy_request import policy_from_json
+from buffer_ledger.policy import Policy, policy_from_json
 from buffer_ledger.store import maybe_month, month_of, rules_of
 from buffer_ledger.tables import (
     EMPLOYMENT,

@@ -143,6 +143,104 @@ _TEXT: dict[str, dict[Language, str]] = {
         "nl": "In uw buffer zit te weinig om aan te vullen wat er wordt ingehouden: {balance}.",
         "en": "Your buffer holds too little to make up for what is withheld: {balance}.",
     },
+    "above_normal": {
+        "nl": (
+            "De gemeente houdt meer in dan normaal bij u ({normal}). De buffer vult dat verschil aan: "
+            "er komt {draw} bij. Daarna zit er nog {balance} in uw buffer."
+        ),
+        "en": (
+            "More is withheld than is normal for you ({normal}). Your buffer makes up the difference: "
+            "it adds {draw}. After that it still holds {balance}."
+        ),
+    },
+    "fixed": {
+        "nl": ("U krijgt elke maand een vast bedrag uit uw buffer: {draw}. Daarna zit er nog {balance} in."),
+        "en": "Your buffer adds a fixed amount each month: {draw}. After that it still holds {balance}.",
+    },
+    "late": {
+        "nl": (
+            "Van uw uitkering was {late} aan het einde van de maand nog niet betaald. Uit uw buffer "
+            "komt {draw} erbij. Daarna zit er nog {balance} in uw buffer."
+        ),
+        "en": (
+            "At the end of the month {late} of your benefit had not been paid yet. Your buffer adds "
+            "{draw}. After that it still holds {balance}."
+        ),
+    },
+    "part_balance": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Er komt {draw} bij; meer zit er niet in. In uw buffer "
+            "zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer would add {rule}. It adds {draw}; it holds no more than that. Your buffer "
+            "now holds {balance}."
+        ),
+    },
+    "part_maximum": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Er komt {draw} bij. Meer kan er in een maand niet "
+            "uit. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer would add {rule}. It adds {draw}, the most it can add in one month. Your "
+            "buffer still holds {balance}."
+        ),
+    },
+    "part_filled": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Uw buffer wordt elke maand een stukje voller en er "
+            "zit nog niet genoeg in. Er komt {draw} bij."
+        ),
+        "en": (
+            "Your buffer would add {rule}. Your buffer fills up a little each month and does not hold "
+            "enough yet. It adds {draw}."
+        ),
+    },
+    "netted": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Eerder kreeg u {netted} te veel uit uw buffer. Dat "
+            "gaat er nu af. Er komt {draw} bij. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer would add {rule}. Earlier your buffer added {netted} too much. That is taken "
+            "off now. It adds {draw}. Your buffer still holds {balance}."
+        ),
+    },
+    "proposed": {
+        "nl": (
+            "Het voorstel is: {proposed} uit uw buffer. Een medewerker kijkt er eerst naar. Tot dan "
+            "krijgt u dit nog niet."
+        ),
+        "en": (
+            "The proposal is {proposed} from your buffer. A member of staff looks at it first. Until "
+            "then you do not get it."
+        ),
+    },
+    "proposed_college": {
+        "nl": (
+            "Het voorstel is: {proposed} uit uw buffer. Met dit bedrag komt u boven de grens voor "
+            "giften in een jaar. De gemeente kijkt er eerst naar. Tot dan krijgt u dit nog niet."
+        ),
+        "en": (
+            "The proposal is {proposed} from your buffer. With it you would pass the limit for gifts "
+            "in one year. The municipality looks at it first. Until then you do not get it."
+        ),
+    },
+    "approved_part": {
+        "nl": "Hiervan is {draw} al akkoord.",
+        "en": "Of this, {draw} has been agreed already.",
+    },
+    "not_agreed": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Een medewerker keek ernaar en ging niet akkoord. U "
+            "kunt vragen om er nog eens naar te kijken. In uw buffer zit {balance}."
+        ),
+        "en": (
+            "Your buffer would add {rule}. A member of staff looked at it and did not agree. You can "
+            "ask for it to be looked at again. Your buffer holds {balance}."
+        ),
+    },
     "repaid": {
         "nl": (
             "U houdt meer over dan het minimum. In deze berekening gaat daarvan {repayment} terug in de "
@@ -262,7 +360,10 @@ def explain(row: MonthRow, language: Language, *, expired: bool = False) -> str:
         preview = "preview" if row.draw_cents > 0 else "preview_nothing"
         said = " ".join(_say(part, language, names) for part in [*parts, preview])
         return f"{said} {_why_held(row, language)}"
-    return " ".join(_say(part, language, names) for part in [*parts, _outcome(row)])
+    parts.append(_outcome(row))
+    if row.proposed_cents > 0 and row.draw_cents > 0:
+        parts.append("approved_part")
+    return " ".join(_say(part, language, names) for part in parts)
 
 
 def _wage(row: MonthRow) -> str:
@@ -279,15 +380,40 @@ def _outcome(row: MonthRow) -> str:
         return "repaid"
     if row.rule_cents <= 0:
         return "enough" if row.shortfall_cents == 0 else "no_trigger"
+    if row.proposed_cents > 0:
+        return "proposed_college" if row.need == "NEEDS_COLLEGE_VIEW" else "proposed"
+    if row.limit == "NETTED":
+        return "netted"
+    if row.limit == "NOT_YET_FILLED":
+        return "part_filled"
     if row.limit == "MINIMUM_DRAW":
         return "too_small"
+    if row.limit == "NONE" and row.draw_cents < row.rule_cents:
+        return "not_agreed"
     if row.draw_amount == "REPLACE":
-        if row.limit == "BALANCE":
-            return "replaced_partly_balance" if row.draw_cents > 0 else "replaced_empty"
-        return "replaced" if row.limit == "NONE" else "replaced_partly_maximum"
+        return _replaced(row)
+    if row.late_cents > 0 or row.draw_amount in {"EXCESS", "FIXED"}:
+        return _other(row)
     if row.limit == "BALANCE":
         return "partly_balance" if row.draw_cents > 0 else "empty"
     return "filled" if row.limit == "NONE" else "partly_maximum"
+
+
+def _replaced(row: MonthRow) -> str:
+    if row.limit == "BALANCE":
+        return "replaced_partly_balance" if row.draw_cents > 0 else "replaced_empty"
+    return "replaced" if row.limit == "NONE" else "replaced_partly_maximum"
+
+
+def _other(row: MonthRow) -> str:
+    """What a month says whose draw does not follow from what it lacks alone."""
+    if row.limit == "BALANCE":
+        return "part_balance"
+    if row.limit == "MONTH_MAXIMUM":
+        return "part_maximum"
+    if row.late_cents > 0:
+        return "late"
+    return "above_normal" if row.draw_amount == "EXCESS" else "fixed"
 
 
 def _why_held(row: MonthRow, language: Language) -> str:
@@ -315,6 +441,10 @@ def _names(row: MonthRow, language: Language) -> dict[str, str]:
         "gap": row.shortfall_cents - row.draw_cents,
         "repayment": row.repayment_cents,
         "balance": row.balance_cents,
+        "normal": row.normal_cents,
+        "late": row.late_cents,
+        "netted": row.netted_cents,
+        "proposed": row.proposed_cents,
     }
     texts = {name: format_euro(cents, language) for name, cents in amounts.items()}
     bases = [_month_name(base, language) for base in row.base_months]

@@ -88,6 +88,11 @@ class MonthAnswer(ResponseModel):
     repayment_cents: int
     balance_cents: int
     cash_after_cents: int
+    normal_cents: int = Field(description="The normal offset that EXCESS compares with.")
+    late_cents: int = Field(description="What of the benefit had not landed when the month ended.")
+    netted_cents: int = Field(description="What of an earlier overpayment the draw made good.")
+    proposed_cents: int = Field(description="What waits for a person to agree: held, neither drawn nor paid.")
+    approval_needed: str | None = Field(None, description="FOUR_EYES, OFFICIAL_DECISION, NEEDS_COLLEGE_VIEW.")
     provisional: bool
     revision: int
     held_reasons: list[str] = Field(
@@ -123,6 +128,11 @@ def month_answer(month: StatementMonth) -> MonthAnswer:
         repayment_cents=row.repayment_cents,
         balance_cents=row.balance_cents,
         cash_after_cents=row.cash_after_cents,
+        normal_cents=row.normal_cents,
+        late_cents=row.late_cents,
+        netted_cents=row.netted_cents,
+        proposed_cents=row.proposed_cents,
+        approval_needed=row.need,
         provisional=month.provisional,
         revision=month.revision,
         held_reasons=list(month.held_reasons),

@@ -70,6 +70,13 @@ class SimulatedWage(RequestModel):
         return faults + _period_faults(parsed)
 
 
+class BenefitPaid(RequestModel):
+    """The day on which the benefit of a month landed; without one it landed in its own month."""
+
+    month: CalendarMonth
+    paid_on: Day
+
+
 class SimulationRequest(RequestModel):
     """What a buffer would do: how the municipality offsets, who, which policy, which wages."""
 
@@ -81,13 +88,14 @@ class SimulationRequest(RequestModel):
     first_month: CalendarMonth
     last_month: CalendarMonth | None = Field(None, description="Default: the month of the last wage.")
     wages: Annotated[list[SimulatedWage], Field(max_length=400)]
+    benefit_paid_on: Annotated[list[BenefitPaid], Field(max_length=MONTHS_MAX)] = Field(default_factory=list)
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         first, last = parsed.get("first_month"), parsed.get("last_month")
+        faults = _days_of_payment_faults(parsed.get("benefit_paid_on"))
         if first is None or "wages" not in parsed:
-            return []
-        faults = []
+            return faults
         if last is not None and last < first:
             faults.append(Fault("L002", "/lastMonth", f"lies before firstMonth, which is {first}"))
         end = last or max([first, *(_month_of(wage) or first for wage in parsed["wages"])])
@@ -100,6 +108,18 @@ class SimulationRequest(RequestModel):
                 detail = f"{month} lies outside the simulated months {first} to {end}"
                 faults.append(Fault("L009", f"/wages/{index}", detail))
         return faults
+
+
+def _days_of_payment_faults(days: Sequence[BenefitPaid] | None) -> list[Fault]:
+    faults = []
+    for index, paid in enumerate(days or ()):
+        if paid.paid_on < paid.month.first_day:
+            detail = f"lies before {paid.month}, the month the benefit is for"
+            faults.append(Fault("L005", f"/benefitPaidOn/{index}/paidOn", detail))
+    months = [paid.month for paid in days or ()]
+    if len(set(months)) != len(months):
+        faults.append(Fault("L012", "/benefitPaidOn", "names a month twice"))
+    return faults
 
 
 class SimulationAnswer(ResponseModel):
@@ -138,6 +158,7 @@ def _scenario(body: SimulationRequest) -> Scenario:
         first_month=body.first_month,
         last_month=body.last_month or max(months),
         slips=_slips(body.wages),
+        benefit_paid_on={late.month: late.paid_on for late in body.benefit_paid_on},
     )
 
 

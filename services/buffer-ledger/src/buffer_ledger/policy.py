@@ -1,30 +1,95 @@
-"""What a scheme draws from a buffer for a month: the rule amount and what limits it (readings 17-21)."""
+"""A scheme's rules as a value: every field of a policy with the words it may take.
 
+What the words do stands in drawing.py (amounts), periods.py (which cap a draw uses) and approvals.py (who
+has to agree). What callers send is read in policy_request.py.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
 
 from shared.money import Cents
 
-DrawAmount = Literal["TOPUP", "REPLACE"]
-"""TOPUP fills a month up to the floor; REPLACE pays what the wage took off the benefit."""
+DrawAmount = Literal["TOPUP", "REPLACE", "EXCESS", "FIXED"]
+"""TOPUP fills a month up to the floor; REPLACE pays what the wage took off the benefit; EXCESS what it took
+off above the normal; FIXED the same amount every month."""
 
-Trigger = Literal["SHORTFALL", "OFFSET"]
-Floor = Literal["PAY_FULL"]
-Replenish = Literal["NONE", "REVOLVE_FROM_SURPLUS"]
-Limit = Literal["NONE", "BALANCE", "MONTH_MAXIMUM", "MINIMUM_DRAW"]
-"""Why less than the rule amount was drawn; NONE when the whole amount was."""
+Trigger = Literal["SHORTFALL", "OFFSET", "OFFSET_ABOVE_NORMAL", "CLAIM", "LATE_PAYMENT"]
+FloorKind = Literal["PAY_FULL", "NORM_INCL_VT", "PCT", "BESLAGVRIJE_VOET", "CUSTOM", "INCOME_GUARANTEE"]
+Replenish = Literal["NONE", "MONTHLY", "REVOLVE_FROM_SURPLUS", "ON_REVERSAL"]
+Approval = Literal["AUTO", "FOUR_EYES", "OFFICIAL_DECISION"]
+PayeeRule = Literal["PERSON", "MUNICIPALITY", "SPLIT_SPOUSES"]
+Expiry = Literal["LAPSE", "CARRY", "RETURN_TO_POT"]
+NegativeCorrection = Literal["FORGIVE", "RESTORE_ONLY", "NET_NEXT_DRAW", "RECLAIM"]
+TriggerSource = Literal["SHADOW", "OFFICIAL", "BOTH_AGREE"]
+Period = Literal["CALENDAR_YEAR", "ENROLMENT_YEAR"]
+CapUnit = Literal["PERSON", "HOUSEHOLD"]
+YearAttribution = Literal["BY_BOOKING", "BY_CAUSE"]
+GuardMode = Literal["OFF", "WARN", "BLOCK"]
 
 DEFAULT_MIN_DRAW = Cents(500)
-DEFAULT_LOW_SHARE_PERCENT = 25
 
-_DEFAULT_TRIGGERS: dict[DrawAmount, tuple[Trigger, ...]] = {"TOPUP": ("SHORTFALL",), "REPLACE": ("OFFSET",)}
+_DEFAULT_TRIGGERS: dict[DrawAmount, tuple[Trigger, ...]] = {
+    "TOPUP": ("SHORTFALL",),
+    "REPLACE": ("OFFSET",),
+    "EXCESS": ("OFFSET_ABOVE_NORMAL",),
+    "FIXED": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Up to where a month is filled.
+
+    PAY_FULL is the norm without its holiday part, NORM_INCL_VT the whole norm, PCT a factor of the whole
+    norm, BESLAGVRIJE_VOET and CUSTOM an amount that the scheme names, INCOME_GUARANTEE what the person had
+    (else PAY_FULL) plus a share of the wage received in the month.
+    """
+
+    kind: FloorKind = "PAY_FULL"
+    factor: Decimal | None = None
+    amount_cents: Cents | None = None
+
+    def to_json(self) -> Any:
+        """A plain word, or the members of what needs a figure."""
+        if self.factor is None and self.amount_cents is None:
+            return self.kind
+        members: dict[str, Any] = {"kind": self.kind}
+        if self.factor is not None:
+            members["factor"] = str(self.factor)
+        if self.amount_cents is not None:
+            members["amount_cents"] = self.amount_cents
+        return members
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Floor":
+        """Read what `to_json` wrote."""
+        if isinstance(value, str):
+            return cls(value)  # type: ignore[arg-type]
+        factor, amount = value.get("factor"), value.get("amount_cents")
+        return cls(value["kind"], None if factor is None else Decimal(factor), amount)
+
+
+PAY_FULL = Floor()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A written decision that a policy rests on: its reference and its date."""
+
+    reference: str
+    date: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A scheme's rules, with the values that are built. Amounts in cents.
+    """A scheme's rules. Amounts in cents.
 
-    `trigger` empty means the trigger that belongs to `draw_amount` (reading 18).
+    `trigger` empty means the trigger that belongs to `draw_amount` (reading 18). `auto_below_cents`: a month
+    that draws less needs no approval whatever `approval` says. `normal_offset_cents` is the agreed normal of
+    EXCESS. `fund_order` lists the schemes whose draws come before this one's, in their order.
     """
 
     draw_amount: DrawAmount
@@ -32,82 +97,48 @@ class Policy:
     trigger: tuple[Trigger, ...] = ()
     min_draw_cents: Cents = DEFAULT_MIN_DRAW
     max_draw_per_month_cents: Cents | None = None
-    floor: Floor = "PAY_FULL"
+    fixed_cents: Cents | None = None
+    normal_offset_cents: Cents | None = None
+    floor: Floor = PAY_FULL
     replenish: Replenish = "NONE"
-    approval: Literal["AUTO"] = "AUTO"
-    payee: Literal["PERSON"] = "PERSON"
-    expiry: Literal["RETURN_TO_POT"] = "RETURN_TO_POT"
-    on_negative_correction: Literal["FORGIVE"] = "FORGIVE"
-    trigger_source: Literal["SHADOW"] = "SHADOW"
-    period: Literal["ENROLMENT_YEAR"] = "ENROLMENT_YEAR"
+    monthly_cents: Cents | None = None
+    approval: Approval = "AUTO"
+    auto_below_cents: Cents | None = None
+    payee: PayeeRule = "PERSON"
+    expiry: Expiry = "RETURN_TO_POT"
+    on_negative_correction: NegativeCorrection = "FORGIVE"
+    trigger_source: TriggerSource = "SHADOW"
+    period: Period = "ENROLMENT_YEAR"
     late_window_days: int = 62
-    cap_unit: Literal["PERSON"] = "PERSON"
-    year_attribution: Literal["BY_CAUSE"] = "BY_CAUSE"
+    cap_unit: CapUnit = "PERSON"
+    year_attribution: YearAttribution = "BY_CAUSE"
+    gift_guard: GuardMode = "BLOCK"
+    gift_limit_cents: Cents | None = None
+    fund_order: tuple[str, ...] = ()
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
         return self.trigger or _DEFAULT_TRIGGERS[self.draw_amount]
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What is drawn for a month, what the rule asked for, and what held it down."""
+def policy_to_json(policy: Policy) -> dict[str, Any]:
+    """The policy as JSON members, for the database."""
+    members = {name: getattr(policy, name) for name in Policy.__dataclass_fields__}
+    return {
+        **members,
+        "trigger": list(policy.trigger),
+        "floor": policy.floor.to_json(),
+        "fund_order": list(policy.fund_order),
+    }
 
-    amount_cents: int
-    rule_cents: int
-    limit: Limit
 
-
-def rule_amount(policy: Policy, *, shortfall_cents: int, offset_cents: int) -> int:
-    """The amount the policy asks for before any limit: nil unless one of its triggers fired."""
-    fired = (shortfall_cents > 0 and "SHORTFALL" in policy.triggers) or (
-        offset_cents > 0 and "OFFSET" in policy.triggers
+def policy_from_json(members: Mapping[str, Any]) -> Policy:
+    """Read what `policy_to_json` wrote, with the defaults for fields that came later."""
+    return Policy(
+        **{
+            **members,
+            "trigger": tuple(members["trigger"]),
+            "floor": Floor.from_json(members["floor"]),
+            "fund_order": tuple(members.get("fund_order", ())),
+        }
     )
-    if not fired:
-        return 0
-    return shortfall_cents if policy.draw_amount == "TOPUP" else offset_cents
-
-
-def draw(policy: Policy, *, shortfall_cents: int, offset_cents: int, available_cents: int) -> Draw:
-    """The draw of a month: the rule amount, no more than what is available and the maximum of a month.
-
-    The minimum is tested on what is left after both; below it nothing is drawn and nothing is carried over
-    (reading 21).
-    """
-    rule = rule_amount(policy, shortfall_cents=shortfall_cents, offset_cents=offset_cents)
-    amount = rule
-    limit: Limit = "NONE"
-    maximum = policy.max_draw_per_month_cents
-    if maximum is not None and amount > maximum:
-        amount, limit = maximum, "MONTH_MAXIMUM"
-    if amount > available_cents:
-        amount, limit = max(0, available_cents), "BALANCE"
-    if 0 < amount < policy.min_draw_cents:
-        # An almost empty buffer is the reason a person meets, not the rule about small amounts.
-        amount, limit = 0, limit if limit == "BALANCE" else "MINIMUM_DRAW"
-    return Draw(amount, rule, limit)
-
-
-def repayment(
-    policy: Policy, *, cash_cents: int, floor_cents: int, draw_cents: int, missing_from_cap_cents: int
-) -> Cents:
-    """What a revolving buffer takes back from a month above the floor, never in a month with a draw
-    (reading 20). Nil under every other way to replenish."""
-    if policy.replenish != "REVOLVE_FROM_SURPLUS" or draw_cents > 0:
-        return Cents(0)
-    return Cents(max(0, min(cash_cents - floor_cents, missing_from_cap_cents)))
-
-
-def is_low(balance_cents: int, cap_cents: int, low_share_percent: int = DEFAULT_LOW_SHARE_PERCENT) -> bool:
-    """Whether a buffer holds less than the share of its cap below which its owner is told."""
-    return balance_cents * 100 < cap_cents * low_share_percent
-
-
-def low_threshold(cap_cents: int, low_share_percent: int = DEFAULT_LOW_SHARE_PERCENT) -> Cents:
-    """The amount below which a buffer is low, upwards to a whole cent: `balance < threshold` is `is_low`."""
-    return Cents(-(-cap_cents * low_share_percent // 100))
-
-
-def is_exhausted(balance_cents: int, min_draw_cents: int) -> bool:
-    """Whether a buffer holds less than the smallest amount it pays."""
-    return balance_cents < max(1, min_draw_cents)

@@ -4,7 +4,6 @@ A value that exists in the domain but is not built yet is refused by name (N001)
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from buffer_ledger.policy import DEFAULT_MIN_DRAW, Policy
+from buffer_ledger.policy import DEFAULT_MIN_DRAW, Floor, Policy
 from shared.dates import CalendarMonth, Day
 from shared.errors import Fault
 from shared.ids import UuidText
@@ -138,41 +137,31 @@ class MonthlyTopUp(RequestModel):
 
 
 class GiftGuardRequest(RequestModel):
-    """What happens at the limit up to which gifts do not count as means. Only OFF is built: without a guard a
-    buffer above the limit is refused."""
+    """What happens at the limit up to which gifts do not count as means; without a limit, that of the law."""
 
     mode: Literal["OFF", "WARN", "BLOCK"]
     limit_cents: StrictCents | None = None
 
-    def not_built(self) -> list[Fault]:
-        """What of it would do nothing, seen from the policy."""
-        faults = []
-        if self.mode != "OFF":
-            faults.append(not_built("/giftGuard/mode", self.mode))
-        if self.limit_cents is not None:
-            faults.append(not_built("/giftGuard/limitCents", self.limit_cents))
-        return faults
-
 
 _NOT_BUILT: Mapping[str, frozenset[object]] = {
+    "trigger_source": frozenset({"OFFICIAL", "BOTH_AGREE"}),
+    "attribution_basis": frozenset({"AVAILABLE"}),
+}
+"""Words that exist and are not built, by member; what no member lists is no word at all."""
+
+_NOT_LIVE: Mapping[str, frozenset[object]] = {
     "period": frozenset({"CALENDAR_YEAR"}),
     "cap_unit": frozenset({"HOUSEHOLD"}),
-    "trigger_source": frozenset({"OFFICIAL", "BOTH_AGREE"}),
-    "draw_amount": frozenset({"EXCESS", "FIXED"}),
-    "floor": frozenset({"NORM_INCL_VT", "BESLAGVRIJE_VOET"}),
     "approval": frozenset({"FOUR_EYES", "OFFICIAL_DECISION"}),
     "payee": frozenset({"MUNICIPALITY", "SPLIT_SPOUSES"}),
     "expiry": frozenset({"LAPSE", "CARRY"}),
     "year_attribution": frozenset({"BY_BOOKING"}),
-    "on_negative_correction": frozenset({"RESTORE_ONLY", "NET_NEXT_DRAW", "RECLAIM"}),
-    "replenish": frozenset({"ON_REVERSAL"}),
+    "on_negative_correction": frozenset({"RESTORE_ONLY", "RECLAIM"}),
+    "replenish": frozenset({"ON_REVERSAL", "REVOLVE_FROM_SURPLUS"}),
     "gift_guard": frozenset({"WARN", "BLOCK"}),
     "exit_rule": frozenset({"CLAIM_THEN_CLOSE"}),
-    "attribution_basis": frozenset({"EARNED", "AVAILABLE"}),
 }
-"""Words that exist and are not built, by member; what no member lists is no word at all."""
-
-_BUILT_TRIGGERS = frozenset({"SHORTFALL", "OFFSET"})
+"""Words that a simulation knows and that do not move real money yet."""
 
 
 class PolicyShape(RequestModel):
@@ -191,7 +180,21 @@ class PolicyShape(RequestModel):
         ]
         | None
     ) = None
-    floor: Literal["PAY_FULL", "NORM_INCL_VT", "BESLAGVRIJE_VOET"] | FloorFactor = "PAY_FULL"
+    fixed_cents: PositiveCents | None = Field(None, description="What FIXED gives every month.")
+    normal_offset_cents: StrictCents | None = Field(
+        None, description="The agreed normal of EXCESS; without it the median of the last six closed offsets."
+    )
+    floor: (
+        Literal["PAY_FULL", "NORM_INCL_VT", "BESLAGVRIJE_VOET", "CUSTOM", "INCOME_GUARANTEE"] | FloorFactor
+    ) = "PAY_FULL"
+    floor_cents: StrictCents | None = Field(
+        None,
+        description="The floor itself for BESLAGVRIJE_VOET and CUSTOM; for INCOME_GUARANTEE what the person "
+        "had before working, else the benefit paid in a month without income.",
+    )
+    guarantee_share: Share | None = Field(
+        None, description="The share of the wage that INCOME_GUARANTEE adds to the floor."
+    )
     min_draw_cents: StrictCents = DEFAULT_MIN_DRAW
     max_draw_per_month_cents: StrictCents | None = None
     rounding: Literal["HALF_UP"] = "HALF_UP"
@@ -211,36 +214,64 @@ class PolicyShape(RequestModel):
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        faults = [
-            not_built(f"/{_camel(member)}", parsed[member])
-            for member, values in _NOT_BUILT.items()
-            if isinstance(parsed.get(member), str) and parsed[member] in values
-        ]
-        for member, kind in (("floor", FloorFactor), ("approval", AutoBelow), ("replenish", MonthlyTopUp)):
-            if isinstance(parsed.get(member), kind):
-                faults.append(not_built(f"/{member}", parsed[member].model_dump(mode="json", by_alias=True)))
-        for index, trigger in enumerate(parsed.get("trigger") or ()):
-            if trigger not in _BUILT_TRIGGERS:
-                faults.append(not_built(f"/trigger/{index}", trigger))
-        if isinstance(guard := parsed.get("gift_guard"), GiftGuardRequest):
-            faults += guard.not_built()
-        return faults
+        return [*_faults_of_words(parsed, _NOT_BUILT), *_missing_figures(parsed)]
 
     def rules(self) -> Policy:
         """The policy as the rules use it; only for a request without faults."""
+        replenish, monthly = (
+            ("MONTHLY", self.replenish.monthly_cents)
+            if isinstance(self.replenish, MonthlyTopUp)
+            else (self.replenish, None)
+        )
+        approval, below = (
+            ("FOUR_EYES", self.approval.auto_below_cents)
+            if isinstance(self.approval, AutoBelow)
+            else (self.approval, None)
+        )
+        guard, limit = (
+            (self.gift_guard.mode, self.gift_guard.limit_cents)
+            if isinstance(self.gift_guard, GiftGuardRequest)
+            else (self.gift_guard or "BLOCK", None)
+        )
         return Policy(
-            draw_amount=self.draw_amount,  # type: ignore[arg-type]
+            draw_amount=self.draw_amount,
             cap_cents=self.cap_cents,
-            trigger=tuple(self.trigger or ()),  # type: ignore[arg-type]
+            trigger=tuple(self.trigger or ()),
             min_draw_cents=self.min_draw_cents,
             max_draw_per_month_cents=self.max_draw_per_month_cents,
-            replenish=self.replenish,  # type: ignore[arg-type]
+            fixed_cents=self.fixed_cents,
+            normal_offset_cents=self.normal_offset_cents,
+            floor=self._floor(),
+            replenish=replenish,  # type: ignore[arg-type]
+            monthly_cents=monthly,
+            approval=approval,  # type: ignore[arg-type]
+            auto_below_cents=below,
+            payee=self.payee,
+            expiry=self.expiry,
+            on_negative_correction=self.on_negative_correction,
+            trigger_source=self.trigger_source,
+            period=self.period,
             late_window_days=self.late_window_days,
+            cap_unit=self.cap_unit,
+            year_attribution=self.year_attribution,
+            gift_guard=guard,
+            gift_limit_cents=limit,
+            fund_order=tuple(self.fund_order or ()),
         )
+
+    def _floor(self) -> Floor:
+        if isinstance(self.floor, FloorFactor):
+            return Floor("PCT", self.floor.pct)
+        share = self.guarantee_share if self.floor == "INCOME_GUARANTEE" else None
+        amount = self.floor_cents if self.floor in _FLOORS_WITH_AMOUNT else None
+        return Floor(self.floor, share, amount)
 
     def as_given(self) -> dict[str, Any]:
         """The policy with its defaults, as JSON members; equal policies give equal members."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+_FLOORS_WITH_AMOUNT = frozenset({"BESLAGVRIJE_VOET", "CUSTOM", "INCOME_GUARANTEE"})
 
 
 class LivePolicyRequest(PolicyShape):
@@ -250,11 +281,16 @@ class LivePolicyRequest(PolicyShape):
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        faults = super().cross_faults(parsed)
-        if parsed.get("replenish") == "REVOLVE_FROM_SURPLUS":
-            # Repayable money counts as income until the college has confirmed otherwise (reading 27).
-            faults.append(not_built("/replenish", "REVOLVE_FROM_SURPLUS"))
-        return faults
+        faults = [*super().cross_faults(parsed), *_faults_of_words(parsed, _NOT_LIVE)]
+        if isinstance(approval := parsed.get("approval"), AutoBelow):
+            faults.append(not_built("/approval", approval.model_dump(mode="json", by_alias=True)))
+        guard = parsed.get("gift_guard")
+        if isinstance(guard, GiftGuardRequest) and guard.mode != "OFF":
+            faults.append(not_built("/giftGuard/mode", guard.mode))
+        for index, trigger in enumerate(parsed.get("trigger") or ()):
+            if trigger in {"CLAIM", "LATE_PAYMENT"}:
+                faults.append(not_built(f"/trigger/{index}", trigger))
+        return faults + _missing_legal_base(parsed)
 
 
 class SimulatedPolicyRequest(PolicyShape):
@@ -263,14 +299,44 @@ class SimulatedPolicyRequest(PolicyShape):
     min_draw_cents: StrictCents = Cents(0)
 
 
-def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """The policy as JSON members, for the database."""
-    return {**asdict(policy), "trigger": list(policy.trigger)}
+def _faults_of_words(
+    parsed: Mapping[str, Any], not_built_yet: Mapping[str, frozenset[object]]
+) -> list[Fault]:
+    return [
+        not_built(f"/{_camel(member)}", parsed[member])
+        for member, values in not_built_yet.items()
+        if isinstance(parsed.get(member), str) and parsed[member] in values
+    ]
 
 
-def policy_from_json(members: Mapping[str, Any]) -> Policy:
-    """Read what `policy_to_json` wrote; a value that is no longer built fails loudly."""
-    return Policy(**{**members, "trigger": tuple(members["trigger"])})
+def _missing_figures(parsed: Mapping[str, Any]) -> list[Fault]:
+    """Words that mean nothing without a figure of their own."""
+    faults = []
+    floor = parsed.get("floor")
+    if floor in ("BESLAGVRIJE_VOET", "CUSTOM") and parsed.get("floor_cents") is None:
+        faults.append(Fault("L031", "/floorCents", f"is required with floor {floor}: the floor of a month"))
+    if floor == "INCOME_GUARANTEE" and parsed.get("guarantee_share") is None:
+        faults.append(Fault("L031", "/guaranteeShare", "is required with floor INCOME_GUARANTEE"))
+    guard = parsed.get("gift_guard")
+    if isinstance(guard, GiftGuardRequest) and guard.mode == "OFF" and guard.limit_cents is not None:
+        faults.append(Fault("L031", "/giftGuard/limitCents", "belongs to WARN and BLOCK: OFF has no limit"))
+    if parsed.get("draw_amount") == "FIXED" and parsed.get("fixed_cents") is None:
+        faults.append(Fault("L031", "/fixedCents", "is required with drawAmount FIXED"))
+    return faults
+
+
+def _missing_legal_base(parsed: Mapping[str, Any]) -> list[Fault]:
+    """A fixed allowance and an income guarantee pass the gift limit by far: without a decision they only
+    simulate (reading 29)."""
+    if "legal_base" not in parsed or parsed["legal_base"] is not None:
+        return []
+    named = [
+        word
+        for member, word in (("draw_amount", "FIXED"), ("floor", "INCOME_GUARANTEE"))
+        if parsed.get(member) == word
+    ]
+    detail = "is required: without the decision it rests on this policy can only be simulated"
+    return [Fault("L032", "/legalBase", f"{detail} ({' and '.join(named)})")] if named else []
 
 
 def _camel(name: str) -> str:

@@ -20,4 +20,7 @@ RULES: Mapping[str, str] = {
     "L015": "All donations to one fund together are EUR 1,000,000,000 at most.",
     "L016": "A donor's reference is written with letters, digits, spaces and - / . _, and holds no account "
     "number, BSN or e-mail address: it is kept for ever.",
+    "L031": "A figure of a policy comes with its word and with no other: floorCents, guaranteeShare, "
+    "fixedCents, limitCents.",
+    "L032": "A fixed allowance and an income guarantee move real money only with the legalBase they rest on.",
 }

@@ -24,7 +24,8 @@ from buffer_ledger.bookkeeping import (
 )
 from buffer_ledger.books import Entry, balances, book
 from buffer_ledger.casefiles import CaseFile, ClosedBy, Enrolment, Level, Order, Settled
-from buffer_ledger.policy import Policy, is_exhausted, is_low, low_threshold
+from buffer_ledger.drawing import is_exhausted, is_low, low_threshold
+from buffer_ledger.policy import DrawAmount, Policy
 from buffer_ledger.tables import ENROLMENT, PAYMENT_ORDER, SETTLED_MONTH
 from buffer_ledger.timeline import HeldReason, MonthRow, run
 from shared.contracts.events import (
@@ -175,7 +176,7 @@ def _plan(tx: Tx, change: Change) -> None:
             before.amount_cents,
             row.month,
             reason="CORRECTION",
-            evidence=change.previous.row.evidence,
+            evidence=_evidence(enrolment, change.previous.row),
         )
         standing = (before.draw_transaction_id, first)
     for transaction in rebooking(
@@ -184,8 +185,8 @@ def _plan(tx: Tx, change: Change) -> None:
         enrolment.enrolment_id,
         row.draw_cents,
         row.month,
-        reason="SHORTFALL" if row.draw_amount == "TOPUP" else "OFFSET",
-        evidence=row.evidence,
+        reason=_REASONS[row.draw_amount],
+        evidence=_evidence(enrolment, row),
     ):
         entry = _entry(tx, change, transaction)
         if transaction.kind == "REVERSAL":
@@ -196,6 +197,20 @@ def _plan(tx: Tx, change: Change) -> None:
     if paid_back > 0:
         given = repayment(enrolment.fund_id, enrolment.enrolment_id, Cents(paid_back), row.month)
         change.give_back = _entry(tx, change, given)
+
+
+def _evidence(enrolment: Enrolment, row: MonthRow) -> tuple[str, ...]:
+    """What a draw rests on: the slips of its months, else the policy that gives it without any wage."""
+    return row.evidence or (f"policy:{enrolment.scheme_id}/{enrolment.policy_version}",)
+
+
+_REASONS: Mapping[DrawAmount, str] = {
+    "TOPUP": "SHORTFALL",
+    "REPLACE": "OFFSET",
+    "EXCESS": "OFFSET_ABOVE_NORMAL",
+    "FIXED": "FIXED_ALLOWANCE",
+}
+"""Why a month draws, as its transaction says it."""
 
 
 def _entry(tx: Tx, change: Change, transaction: Transaction) -> Entry:

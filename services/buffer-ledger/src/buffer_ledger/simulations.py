@@ -4,14 +4,16 @@ A fund, a scheme and an enrolment are made, the slips are kept, the months are s
 code that closes real ones; then everything is rolled back. So a preview and the real thing cannot differ.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 from buffer_ledger import store
 from buffer_ledger.attribution import MunicipalityRules, SlipFact
 from buffer_ledger.bookkeeping import commitment, donation
 from buffer_ledger.books import Entry, book, open_buffer, open_fund_accounts
 from buffer_ledger.casefiles import Enrolment, add_enrolment, enrolments, load
+from buffer_ledger.periods import period_of
 from buffer_ledger.policy import Policy
 from buffer_ledger.policy_request import HouseholdRequest
 from buffer_ledger.settling import settle
@@ -21,6 +23,7 @@ from buffer_ledger.timeline import Exemption
 from shared.database import Tx
 from shared.errors import BufferbudgetError, Fault, Invalid
 from shared.law import Law
+from shared.money import Cents
 from shared.months import Month
 
 PLACE = "0000"
@@ -39,6 +42,14 @@ class Scenario:
     first_month: Month
     last_month: Month
     slips: Sequence[SlipFact]
+    benefit_paid_on: Mapping[Month, date] = field(default_factory=dict)
+
+    @property
+    def caps_cents(self) -> Cents:
+        """The caps of every period the months lie in: what the fund of the simulation has to hold."""
+        months = Month.span(self.first_month, self.last_month)
+        periods = {period_of(self.policy, self.first_month, month) for month in months}
+        return Cents(self.policy.cap_cents * len(periods))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +91,17 @@ async def _run(tx: Tx, scenario: Scenario, law: Law) -> Simulated:
         norm_month=scenario.norm_month,
         simulate=True,
         until=scenario.last_month,
+        cap_cents=scenario.policy.cap_cents,
+        benefit_paid_on=scenario.benefit_paid_on,
     )
     outcome = await settle(tx, [replace(file, case=case)], law, "CLOSE")
     rows = outcome.rows[enrolment.enrolment_id]
     missing = dict.fromkeys(sentence for row in rows for sentence in row.missing_parameters)
     if missing:
         raise Invalid([Fault("L008", "", sentence) for sentence in missing])
+    statement = await booked(tx, enrolment)
     return Simulated(
-        await booked(tx, enrolment),
+        replace(statement, balance_cents=rows[-1].balance_cents),
         sum(row.cash_cents < row.floor_cents for row in rows),
         sum(row.cash_after_cents < row.floor_cents for row in rows),
     )
@@ -110,17 +124,17 @@ async def _enrol(tx: Tx, scenario: Scenario) -> Enrolment:
         scheme_id=scheme_id,
         fund_id=fund_id,
         policy_version=1,
-        cap_cents=policy.cap_cents,
+        cap_cents=scenario.caps_cents,
         first_month=month,
         last_month=scenario.last_month,
         household=scenario.household.model_dump(mode="json", by_alias=True, exclude_none=True),
         closed_through=scenario.last_month,
     )
     await add_enrolment(tx, enrolment)
-    await open_buffer(tx, fund_id, enrolment.enrolment_id, policy.cap_cents)
+    await open_buffer(tx, fund_id, enrolment.enrolment_id, enrolment.cap_cents)
     if policy.cap_cents > 0:
-        given = donation(fund_id, policy.cap_cents, month, reason="SIMULATION")
-        committed = commitment(fund_id, enrolment.enrolment_id, policy.cap_cents, month)
+        given = donation(fund_id, enrolment.cap_cents, month, reason="SIMULATION")
+        committed = commitment(fund_id, enrolment.enrolment_id, enrolment.cap_cents, month)
         await book(
             tx,
             [

@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from buffer_ledger.attribution import MunicipalityRules, SlipFact
-from buffer_ledger.policy import Policy
-from buffer_ledger.policy_request import policy_from_json, policy_to_json
+from buffer_ledger.policy import Policy, policy_from_json, policy_to_json
 from buffer_ledger.tables import (
     CLOSED_MONTH,
     EMPLOYMENT,

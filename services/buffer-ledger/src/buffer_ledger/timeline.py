@@ -7,8 +7,10 @@ the reason, and a held row is shown but never booked.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from typing import Any, Literal
 
+from buffer_ledger.approvals import Agreed, ApprovalNeed, agreed
 from buffer_ledger.attribution import (
     NOTHING_EARNED,
     NOTHING_RECEIVED,
@@ -26,6 +28,14 @@ from buffer_ledger.attribution import (
     rules_in_force,
     touched_rows,
 )
+from buffer_ledger.drawing import (
+    Causes,
+    Draw,
+    Limit,
+    draw,
+    floor_cents,
+    repayment,
+)
 from buffer_ledger.offset import (
     Exemption,
     Household,
@@ -37,7 +47,8 @@ from buffer_ledger.offset import (
     household_in,
     law_month,
 )
-from buffer_ledger.policy import Draw, DrawAmount, Limit, Policy, draw, repayment
+from buffer_ledger.policy import DrawAmount, Policy
+from buffer_ledger.running import Running
 from shared.law import Law, ParameterMissing, ReceiptLine
 from shared.money import Cents
 from shared.months import Month
@@ -105,6 +116,16 @@ class MonthRow:
     rule_cents: Cents = _NIL
     """What the policy asked for before balance, maximum and minimum."""
     limit: Limit = "NONE"
+    normal_cents: Cents = _NIL
+    """The normal offset that EXCESS compares with."""
+    late_cents: Cents = _NIL
+    """What of the month's benefit had not landed when the month ended."""
+    netted_cents: Cents = _NIL
+    """What of an earlier overpayment this month's draw made good."""
+    proposed_cents: Cents = _NIL
+    """What waits for a person to agree: held in `balance_cents`, and neither drawn nor paid."""
+    need: ApprovalNeed | None = None
+    above_gift_limit: bool = False
 
     def to_json(self) -> str:
         """The row as JSON text; `from_json` gives an equal row back."""
@@ -134,7 +155,12 @@ class Case:
     """Everything known about one enrolment.
 
     `paid` holds the rows of months whose money has really moved: they come out as they went in but for the
-    running balance, and their draws are kept free in it. `expected_employers` are the employments that owe a
+    running balance, and their draws are kept free in it. With `extra_draws` a paid month that would now draw
+    more comes out with the higher draw; without, and for every lower one, its draw stays. `approved` and
+    `rejected` are the totals a person agreed to and last refused for a month, `decided_on` the days of those
+    decisions; `drawn_elsewhere` what schemes before this one drew for a month, `benefit_paid_on` the days on
+    which benefits landed that did not land in their own month, `gift_room` what may still be given in a
+    calendar year. `expected_employers` are the employments that owe a
     slip for every month from `first_month` on, unless the month is one of `zero_months`. `norm_month` pins
     every dated parameter to that month's. `simulate` books a revolving buffer's repayments at once; a real
     one waits for the money.
@@ -156,6 +182,13 @@ class Case:
     norm_month: Month | None = None
     exemption: Exemption | None = None
     simulate: bool = False
+    extra_draws: bool = False
+    approved: Mapping[Month, int] = field(default_factory=dict)
+    rejected: Mapping[Month, int] = field(default_factory=dict)
+    decided_on: Mapping[Month, date] = field(default_factory=dict)
+    drawn_elsewhere: Mapping[Month, int] = field(default_factory=dict)
+    benefit_paid_on: Mapping[Month, date] = field(default_factory=dict)
+    gift_room: Mapping[int, int] = field(default_factory=dict)
 
 
 def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
@@ -167,19 +200,19 @@ def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
     """
     last = case.until if case.last_month is None else min(case.until, case.last_month)
     facts = _Facts.of(case)
-    used = 0
-    paid_later: int = sum(row.draw_cents for row in case.paid.values())
-    rows = []
+    running = Running(
+        policy=case.policy,
+        cap_cents=case.cap_cents,
+        first_month=case.first_month,
+        decided_on=case.decided_on,
+        gift_room=case.gift_room,
+    )
+    for month, paid in case.paid.items():
+        running.set_aside(month, paid.draw_cents)
+    rows: list[MonthRow] = []
     for month in Month.span(case.first_month, last):
-        row = case.paid.get(month)
-        if row is not None:
-            paid_later -= row.draw_cents
-            used_after = used + row.draw_cents - row.repayment_cents
-            row = replace(row, balance_cents=Cents(max(0, case.cap_cents - used_after)))
-        else:
-            row = _row(case, law, facts, month, used_cents=used, paid_later_cents=paid_later)
-        used += row.draw_cents - row.repayment_cents
-        rows.append(row)
+        row = _paid_row if month in case.paid else _row
+        rows.append(row(case, law, facts, month, running, rows))
     return tuple(rows)
 
 
@@ -210,27 +243,79 @@ class _Offset:
     holiday_reserve_cents: int = 0
     floor_cents: int = 0
     offset_cents: int = 0
+    norm_cents: int = 0
     receipt: tuple[ReceiptLine, ...] = ()
     missing_parameter: str | None = None
 
 
+def _paid_row(
+    case: Case, law: Law, facts: _Facts, month: Month, running: Running, before: Sequence[MonthRow]
+) -> MonthRow:
+    """A month whose money moved: as it was, but for an extra draw that it now turns out to lack."""
+    paid = case.paid[month]
+    running.set_aside(month, -paid.draw_cents)
+    now = _as_known_now(case, law, facts, month, running, before)
+    running.owed_cents -= paid.netted_cents
+    if now is not None and case.policy.on_negative_correction == "NET_NEXT_DRAW":
+        running.owed_cents += max(0, paid.draw_cents - now.draw_cents - now.proposed_cents)
+    if now is not None and case.extra_draws and now.draw_cents + now.proposed_cents > paid.draw_cents:
+        whole = now.draw_cents + now.proposed_cents
+        drawn = max(paid.draw_cents, now.draw_cents)
+        row = replace(
+            now,
+            draw_cents=Cents(drawn),
+            proposed_cents=Cents(whole - drawn),
+            repayment_cents=paid.repayment_cents,
+            cash_after_cents=Cents(now.cash_cents + drawn - paid.repayment_cents),
+        )
+    else:
+        row = paid
+    running.use(month, row.draw_cents + row.proposed_cents, row.repayment_cents)
+    running.closed_offsets.append(row.offset_cents)
+    return replace(row, balance_cents=running.balance(month))
+
+
+def _as_known_now(
+    case: Case, law: Law, facts: _Facts, month: Month, running: Running, before: Sequence[MonthRow]
+) -> MonthRow | None:
+    """What a paid month would be if it had not been paid; None when that makes no difference or is not known
+    for sure."""
+    if not case.extra_draws and case.policy.on_negative_correction != "NET_NEXT_DRAW":
+        return None
+    row = _row(case, law, facts, month, running.copy(), before)
+    return None if row.held else row
+
+
 def _row(
-    case: Case, law: Law, facts: _Facts, month: Month, *, used_cents: int, paid_later_cents: int
+    case: Case, law: Law, facts: _Facts, month: Month, running: Running, before: Sequence[MonthRow]
 ) -> MonthRow:
     earned = {base: facts.earned.get(base, NOTHING_EARNED) for base in base_months(case.rules, month)}
     received = facts.received.get(month, NOTHING_RECEIVED)
     offset = _offset(case, law, month, earned)
-    cash = received.wage_cents + offset.benefit_paid_cents + received.other_cash_cents
-    shortfall = max(0, offset.floor_cents - cash)
-    left = max(0, case.cap_cents - used_cents)
-    drawn = draw(
-        case.policy,
-        shortfall_cents=shortfall,
-        offset_cents=offset.offset_cents,
-        available_cents=left - paid_later_cents,
+    known = offset.missing_parameter is None
+    floor = floor_cents(
+        case.policy.floor,
+        norm_cents=offset.norm_cents,
+        full_payment_cents=offset.floor_cents,
+        wage_cents=received.wage_cents,
     )
-    repaid = _repaid(case, offset, cash, drawn, used_cents)
+    cash = received.wage_cents + offset.benefit_paid_cents + received.other_cash_cents
+    causes = Causes(
+        shortfall_cents=max(0, floor - cash) if known else 0,
+        offset_cents=offset.offset_cents,
+        normal_cents=running.normal(),
+        late_cents=_late(case, month, offset.benefit_paid_cents, before) if known else 0,
+    )
+    drawn = _draw(case, month, running, causes) if known else Draw(0, 0, "NONE")
+    above_limit = running.above_gift_limit(month, drawn.amount_cents)
+    divided = _divided(case, month, drawn, above_limit=above_limit)
+    repaid = _repaid(case, offset, floor, cash, drawn, running.room(month).missing_from_cap_cents)
     missing_slips = _missing_slips(case, facts, {*earned, month})
+    held = _held(case, missing_slips, offset.missing_parameter)
+    running.use(month, divided.booked_cents + divided.proposed_cents, repaid)
+    running.owed_cents -= drawn.netted_cents
+    if not held:
+        running.closed_offsets.append(offset.offset_cents)
     evidence = [slip for wages in earned.values() for slip in wages.evidence]
     return MonthRow(
         month=month,
@@ -242,16 +327,16 @@ def _row(
         holiday_reserve_cents=Cents(offset.holiday_reserve_cents),
         other_cash_cents=Cents(received.other_cash_cents),
         cash_cents=Cents(cash),
-        floor_cents=Cents(offset.floor_cents),
-        shortfall_cents=Cents(shortfall),
+        floor_cents=Cents(floor if known else 0),
+        shortfall_cents=Cents(causes.shortfall_cents),
         offset_cents=Cents(offset.offset_cents),
-        draw_cents=Cents(drawn.amount_cents),
+        draw_cents=Cents(divided.booked_cents),
         repayment_cents=repaid,
-        balance_cents=Cents(max(0, left - drawn.amount_cents) + repaid),
-        cash_after_cents=Cents(cash + drawn.amount_cents - repaid),
+        balance_cents=running.balance(month),
+        cash_after_cents=Cents(cash + divided.booked_cents - repaid),
         evidence=tuple(dict.fromkeys((*evidence, *received.evidence))),
         receipt=offset.receipt,
-        held=_held(case, missing_slips, offset.missing_parameter),
+        held=held,
         missing_slips=missing_slips,
         missing_parameters=() if offset.missing_parameter is None else (offset.missing_parameter,),
         offset_method=rules_in_force(case.rules, month).offset_method,
@@ -259,17 +344,62 @@ def _row(
         draw_amount=case.policy.draw_amount,
         rule_cents=Cents(drawn.rule_cents),
         limit=drawn.limit,
+        normal_cents=Cents(causes.normal_cents),
+        late_cents=Cents(causes.late_cents),
+        netted_cents=Cents(drawn.netted_cents),
+        proposed_cents=Cents(divided.proposed_cents),
+        need=divided.need,
+        above_gift_limit=above_limit,
     )
 
 
-def _repaid(case: Case, offset: _Offset, cash_cents: int, drawn: Draw, used_cents: int) -> Cents:
+def _draw(case: Case, month: Month, running: Running, causes: Causes) -> Draw:
+    room = running.room(month)
+    return draw(
+        case.policy,
+        causes,
+        available_cents=room.available_cents,
+        unfilled_cents=room.unfilled_cents,
+        drawn_elsewhere_cents=case.drawn_elsewhere.get(month, 0),
+        owed_cents=running.owed_cents,
+    )
+
+
+def _divided(case: Case, month: Month, drawn: Draw, *, above_limit: bool) -> Agreed:
+    """What of a draw is booked and what waits for a person; a simulation shows what is paid in the end."""
+    if case.simulate:
+        return Agreed(drawn.amount_cents)
+    return agreed(
+        case.policy,
+        drawn.amount_cents,
+        approved_cents=case.approved.get(month, 0),
+        rejected_cents=case.rejected.get(month),
+        above_gift_limit=above_limit,
+    )
+
+
+def _late(case: Case, month: Month, benefit_cents: int, before: Sequence[MonthRow]) -> int:
+    """What the month's benefit is more than the benefits that landed in it: nil unless days are known."""
+    if not case.benefit_paid_on:
+        return 0
+    benefits = [*((row.month, row.benefit_paid_cents) for row in before), (month, benefit_cents)]
+    landed = sum(
+        cents
+        for paid_for, cents in benefits
+        if (Month.of(case.benefit_paid_on[paid_for]) if paid_for in case.benefit_paid_on else paid_for)
+        == month
+    )
+    return max(0, benefit_cents - landed)
+
+
+def _repaid(case: Case, offset: _Offset, floor: int, cash_cents: int, drawn: Draw, used_cents: int) -> Cents:
     """What flows back at once, which only a simulation books: a real buffer waits for the money."""
     if not case.simulate or offset.missing_parameter is not None:
         return _NIL
     return repayment(
         case.policy,
         cash_cents=cash_cents,
-        floor_cents=offset.floor_cents,
+        floor_cents=floor,
         draw_cents=drawn.amount_cents,
         missing_from_cap_cents=used_cents,
     )
@@ -305,6 +435,7 @@ def _offset(case: Case, law: Law, month: Month, earned: Mapping[Month, Earned]) 
         holiday_reserve_cents=left.reserve_cents,
         floor_cents=norms.full_payment_cents,
         offset_cents=norms.full_payment_cents - left.paid_cents,
+        norm_cents=norms.norm_cents,
         receipt=tuple(dict.fromkeys((*norms.receipt, *receipt))),
     )
 
