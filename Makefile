@@ -83,7 +83,7 @@ lint: $(VENV)/.dev-ready ## Style, types and the walls between packages
 	@$(BIN)/lint-imports
 
 test: $(VENV)/.dev-ready ## All tests; the last lines say what ran on which real part
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev-ready ## Measure slips per second in both shapes (docs/performance.md)
 	@$(BIN)/python -m tests.load

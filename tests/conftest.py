@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real_parts import PARTS, REQUIRED, part_of
+from tests.real_parts import PARTS, REQUIRED, group_of, part_of
 
 pytest_plugins = ["tests.part_fixtures"]
 
@@ -39,6 +39,7 @@ _SETTINGS_PREFIXES = (
     ),
     *("NOTIFIER_", "OIN", "PARKED_", "PORT", "PUBLIC_", "RELAY_", "SECRETS_", "SMTP_", "STARTUP_", "TOKEN_"),
 )
+_PARTS_USED = "parts used"
 _outcomes: dict[str, Counter[str]] = defaultdict(Counter)
 _left_out: dict[str, set[str]] = defaultdict(set)
 
@@ -51,11 +52,23 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (group := group_of(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Note the parts on the report: with several processes the tests and the last lines are apart."""
     outcome = yield
     report: pytest.TestReport = outcome.get_result()  # type: ignore[attr-defined]
-    names = part_of(item) or ["embedded"]
+    report.user_properties.append((_PARTS_USED, part_of(item) or ["embedded"]))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    names: object = dict(report.user_properties)[_PARTS_USED]
+    assert isinstance(names, list)
     if report.when == "call" and not report.skipped:
         for name in names:
             _outcomes[name][report.outcome] += 1

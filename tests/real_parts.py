@@ -34,6 +34,22 @@ def part_of(item: pytest.Item) -> list[str]:
     return [name for name in PARTS if name in asked]
 
 
+def group_of(item: pytest.Item) -> str | None:
+    """Tests that must run one after the other in one process, by a name they share; None for all others.
+
+    There is one broker and one PostgreSQL per run, and some tests stop them: whatever uses them shares a
+    process. So do the tests that share the one running system of the embedded shape.
+    """
+    callspec = getattr(item, "callspec", None)
+    chosen = {str(value) for value in callspec.params.values()} if callspec is not None else set()
+    asked = set(getattr(item, "fixturenames", ()))
+    if "distributed" in chosen or ({*part_of(item)} | asked) & {"kafka", "postgres", "tansu"}:
+        return "real parts"
+    if asked & {"system", "embedded"}:
+        return "embedded system"
+    return None
+
+
 def do_without(reason: str) -> None:
     """Leave a test out because its part is not on this machine; a failure where all parts are required."""
     if REQUIRED:
