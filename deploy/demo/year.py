@@ -25,6 +25,8 @@ DONATED_BY_THE_CROWD_CENTS = 17_500_000
 YEAR = tuple(Month.span(Month(2026, 1), Month(2026, 12)))
 SAMPLE = Path(__file__).parents[1] / "sample"
 JOB_SECONDS_MAX = 120
+PAGE = 500
+"""Orders in one list and in one report of a payment run."""
 
 SetClock = Callable[[datetime], None]
 Say = Callable[[str], None]
@@ -179,17 +181,21 @@ class DemoYear:
         return await self._finished(f"/v1/month-closes/{answer['closeId']}")
 
     async def _pay(self) -> int:
-        """Report every open payment order as executed, as the back office does after its payment run."""
-        orders = [order async for order in self._office.pages("/v1/payment-orders", state="OPEN")]
-        await for_each(orders, self._execute)
-        self.lived.payments += len(orders)
-        return len(orders)
-
-    async def _execute(self, order: dict[str, Any]) -> Any:
-        executed_on = str(Month.parse(order["month"]).plus(1)) + "-20"
-        return await self._office.post(
-            f"/v1/payment-orders/{order['orderId']}/_executed", {"executedOn": executed_on}
-        )
+        """Report the payment run: every open order was paid on the twentieth of the month after its own."""
+        by_day: dict[str, list[str]] = {}
+        async for order in self._office.pages("/v1/payment-orders", state="OPEN", limit=PAGE):
+            day = f"{Month.parse(order['month']).plus(1)}-20"
+            by_day.setdefault(day, []).append(order["orderId"])
+        paid = 0
+        for day, order_ids in by_day.items():
+            for start in range(0, len(order_ids), PAGE):
+                run = {"executedOn": day, "orderIds": order_ids[start : start + PAGE]}
+                answer = await self._office.post("/v1/payment-runs", run)
+                if answer["refused"]:
+                    raise Refused(f"payments were refused: {answer['results']}")
+                paid += answer["executed"]
+        self.lived.payments += paid
+        return paid
 
     async def _end_the_scheme(self) -> None:
         """After the last late slips could come in, what nobody needed goes back to the fund."""

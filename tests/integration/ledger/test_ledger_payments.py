@@ -187,6 +187,78 @@ async def test_a_payment_may_be_made_from_the_first_day_of_its_month_to_today(
     assert (await ledger.call("POST", path, {"executedOn": day}))["executedOn"] == day
 
 
+async def test_a_payment_run_books_what_can_be_paid_and_says_why_the_rest_is_refused(
+    ledger: LedgerOffice,
+) -> None:
+    scheme = await ledger.scheme()
+    people = [(await ledger.enrolled(scheme))[0] for _ in range(4)]
+    for month, net in (("2026-01", 70_000), ("2026-02", 25_000)):
+        await ledger.hear(*(slip(person, month, net) for person in people))
+        await ledger.close(month)
+    of_person = {order["participantId"]: order["orderId"] for order in await ledger.orders()}
+    first, second, third, fourth = [of_person[person] for person in people]
+    await ledger.hear(slip(people[3], "2026-02", 30_000, version=2))  # the fourth is superseded
+    (new,) = [order["orderId"] for order in await ledger.orders(state="OPEN") if order["revision"] == 2]
+    unknown = "00000000-0000-4000-8000-000000000000"
+    ledger.at("2026-03-06")
+    await ledger.call("POST", f"/payment-orders/{third}/_executed", {"executedOn": "2026-03-06"})
+    run = {"executedOn": "2026-03-05", "orderIds": [first, unknown, third, second, fourth, new]}
+    answer = await ledger.call("POST", "/payment-runs", run)
+    assert (answer["executed"], answer["refused"]) == (3, 3)
+    lines = {line["orderId"]: (line["status"], line.get("detail", "")) for line in answer["results"]}
+    assert [line["orderId"] for line in answer["results"]] == run["orderIds"]
+    assert {order for order, (status, _) in lines.items() if status == "EXECUTED"} == {first, second, new}
+    assert "no such payment order" in lines[unknown][1]
+    assert "2026-03-06 already" in lines[third][1]
+    assert "paid twice" in lines[fourth][1]
+    states = {order["orderId"]: order["state"] for order in await ledger.orders()}
+    assert states == {
+        **dict.fromkeys([first, second, third, new], "EXECUTED"),
+        fourth: "SUPERSEDED",
+    }
+    await ledger.must_be_sound()
+    again = await ledger.call("POST", "/payment-runs", run)
+    assert again == answer
+    await ledger.must_be_sound()
+
+
+async def test_a_payment_run_costs_a_fixed_number_of_statements(ledger: LedgerOffice) -> None:
+    scheme = await ledger.scheme(donated=3_000_000)
+    people = [(await ledger.enrolled(scheme))[0] for _ in range(30)]
+    for month, net in (("2026-01", 70_000), ("2026-02", 25_000)):
+        await ledger.hear(*(slip(person, month, net) for person in people))
+        await ledger.close(month)
+    orders = [order["orderId"] for order in await ledger.orders()]
+    ledger.at("2026-03-05")
+    count = ledger.count_statements()
+    answer = await ledger.call("POST", "/payment-runs", {"executedOn": "2026-03-05", "orderIds": orders})
+    assert answer["executed"] == 30
+    assert len(count) <= 12, count.statements
+
+
+@pytest.mark.parametrize("day", ["2026-01-31", "2026-03-06"])
+async def test_a_payment_run_on_an_impossible_day_pays_nothing(ledger: LedgerOffice, day: str) -> None:
+    await _drawn(ledger)
+    ledger.at("2026-03-05")
+    (order,) = await ledger.orders()
+    run = {"executedOn": day, "orderIds": [order["orderId"]]}
+    answer = await ledger.call("POST", "/payment-runs", run)
+    assert (answer["executed"], answer["refused"]) == (0, 1)
+    assert "2026-02-01" in answer["results"][0]["detail"]
+    assert (await ledger.orders())[0]["state"] == "OPEN"
+
+
+async def test_a_payment_run_names_every_fault_of_its_form(ledger: LedgerOffice) -> None:
+    one = "00000000-0000-4000-8000-000000000001"
+    refused = await ledger.call(
+        "POST", "/payment-runs", {"executedOn": "5 maart", "orderIds": [one, one]}, expect=400
+    )
+    assert {(fault["rule"], fault["pointer"]) for fault in refused["errors"]} == {
+        ("G005", "/executedOn"),
+        ("L012", "/orderIds/1"),
+    }
+
+
 async def _execute(ledger: LedgerOffice, order: dict[str, Any], day: str) -> dict[str, Any]:
     """Report that an order was paid, on that day."""
     ledger.at(day)

@@ -1,11 +1,13 @@
 """The HTTP calls for payment orders."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Request, Response
+from pydantic import Field
 
-from buffer_ledger import payments
+from buffer_ledger import payment_runs, payments
 from buffer_ledger.casefiles import OrderState
 from buffer_ledger.draw_log import PURPOSE
 from buffer_ledger.http_parts import BackOffice, Cursor, Limit, Parts, PathId, note
@@ -14,9 +16,13 @@ from shared.api import ServiceRouter
 from shared.commands import About, Answer, command
 from shared.database import Tx
 from shared.dates import Day, MonthParameter
+from shared.errors import Fault
 from shared.ids import UuidText
 from shared.months import Month
 from shared.requests import RequestModel, ResponseModel
+
+RUN_MAX = 1000
+"""Orders in one report of a payment run; a longer run is several reports."""
 
 OrderId = Annotated[PathId, Path(alias="orderId")]
 
@@ -25,6 +31,39 @@ class ExecutedRequest(RequestModel):
     """The bank reported that the order was paid on this day."""
 
     executed_on: Day
+
+
+class PaymentRunRequest(RequestModel):
+    """The bank reported that these orders were paid on this day."""
+
+    executed_on: Day
+    order_ids: Annotated[list[UuidText], Field(min_length=1, max_length=RUN_MAX)]
+
+    @classmethod
+    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
+        seen: set[str] = set()
+        faults = []
+        for place, order_id in enumerate(parsed.get("order_ids", [])):
+            if order_id in seen:
+                faults.append(Fault("L012", f"/orderIds/{place}", "names an order for the second time"))
+            seen.add(order_id)
+        return faults
+
+
+class PaymentRunLine(ResponseModel):
+    """What became of one order: REFUSED ones are as they were, and `detail` says why."""
+
+    order_id: str
+    status: Literal["EXECUTED", "REFUSED"]
+    detail: str | None = None
+
+
+class PaymentRunAnswer(ResponseModel):
+    """A line for each order, in the order they were sent."""
+
+    executed: int
+    refused: int
+    results: list[PaymentRunLine]
 
 
 class PaymentOrderAnswer(ResponseModel):
@@ -100,6 +139,33 @@ def payment_calls(routes: ServiceRouter, parts: Parts) -> None:
             return Answer(_order_answer(order), about=about)
 
         return await command(request, parts.database, caller, run)
+
+    @routes.post("/payment-runs", response_model=PaymentRunAnswer)
+    async def report_payment_run(request: Request, caller: BackOffice, body: PaymentRunRequest) -> Response:
+        """Report a whole payment run: each order as by `_executed`, and none holds up another."""
+
+        async def run(tx: Tx) -> Answer:
+            lines = await payment_runs.execute_run(
+                tx, caller, body.order_ids, body.executed_on, parts.law, parts.figures
+            )
+            people = [line.participant_id for line in lines if line.participant_id is not None]
+            await note(tx, caller, "report-payment", *people)
+            return Answer(_run_answer(lines))
+
+        return await command(request, parts.database, caller, run)
+
+
+def _run_answer(lines: list[payment_runs.RunLine]) -> PaymentRunAnswer:
+    refused = sum(line.refused is not None for line in lines)
+    results = [
+        PaymentRunLine(
+            order_id=line.order_id,
+            status="EXECUTED" if line.refused is None else "REFUSED",
+            detail=line.refused,
+        )
+        for line in lines
+    ]
+    return PaymentRunAnswer(executed=len(lines) - refused, refused=refused, results=results)
 
 
 def _order_answer(order: PaymentOrder) -> PaymentOrderAnswer:

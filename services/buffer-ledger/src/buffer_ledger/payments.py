@@ -112,8 +112,13 @@ async def execute(
     return await get(tx, caller, order_id)
 
 
+def could_be_paid(executed_on: date, month: Month, today: date) -> bool:
+    """Whether an order of a month can have been paid on a day (reading 36)."""
+    return month.first_day <= executed_on <= today
+
+
 def _must_have_been_possible(executed_on: date, month: Month, today: date) -> None:
-    if month.first_day <= executed_on <= today:
+    if could_be_paid(executed_on, month, today):
         return
     detail = (
         f"must be the day on which the bank paid: from {month.first_day}, the first day of the month the "
