@@ -111,9 +111,32 @@ def body_for(path: str, method: str, estate: Estate) -> Any:
         "POST /payment-orders/{orderId}/_executed": {"executedOn": "2026-03-05"},
         "PUT /households/{participantId}": household(ids["code"], "vreemd"),
         "PUT /senders/{fundId}": {"name": "Vreemd"},
+        **toeslag_bodies(),
         "POST /parked-messages/{messageId}/_discard": {"reason": "vreemd"},
     }
     return bodies.get(f"{method} {path}")
+
+
+def toeslag_bodies() -> dict[str, Any]:
+    """What the calculators take: about nobody."""
+    alone = {"kind": "SINGLE", "persons": 1, "applicantAge": 35}
+    year = {"year": 2026, "household": alone}
+    month = {"month": "2026-01", "grossWageCents": 60_000, "netBenefitCents": 101_600}
+    return {
+        "POST /toeslag-calculations": {**year, "income": {"applicantCents": 2_100_000}},
+        "POST /toeslag-reconciliations": {
+            **year,
+            "knownIncomeCents": 2_100_000,
+            "projectedIncomeCents": 2_400_000,
+            "monthsElapsed": 3,
+        },
+        "POST /income-projections": {
+            "year": 2026,
+            "household": {"kind": "SINGLE"},
+            "months": [month],
+            "taxCreditAt": "MUNICIPALITY",
+        },
+    }
 
 
 async def routes(office: Office) -> list[tuple[str, str, bool]]:

@@ -66,6 +66,20 @@ class Award(NamedTuple):
         """The exact amount of each month from January on, each half up to whole cents by itself."""
         return tuple(Cents((parts + PARTS // 2) // PARTS) for count, parts in self.runs for _ in range(count))
 
+    def paid_until(self, months: int) -> Cents:
+        """What has been paid after so many months, in whole euros each: as far as the months differ, each by
+        itself rounded down."""
+        if not self.awarded_cents:
+            return Cents(0)
+        alike = len({parts for _, parts in self.runs if parts}) == 1
+        paid, left = 0, months
+        for count, parts in self.runs:
+            taken = min(count, left)
+            left -= taken
+            if parts:
+                paid += taken * (self.monthly_paid_cents if alike else parts // EURO * 100)
+        return Cents(paid)
+
 
 NOTHING_IN_A_YEAR: Final = ((12, 0),)
 

@@ -19,6 +19,7 @@ from notifier.forms import (
     SenderForm,
     SenderView,
 )
+from notifier.http_toeslagen import toeslag_calls
 from notifier.notifications import CONTACT, FORGOTTEN, WORDING, Notifications
 from notifier.wording import MessageKind, Wording
 from shared import access_log
@@ -27,6 +28,7 @@ from shared.commands import About, Answer, command
 from shared.database import Database, Tx
 from shared.errors import Fault, Invalid, NotFound
 from shared.ids import UuidText
+from shared.law import Law
 from shared.months import amsterdam_date
 from shared.personal_keys import KeyStore, Sealed
 from shared.requests import InvalidParameters
@@ -77,6 +79,7 @@ def make_router(database: Database, keys: KeyStore, notifications: Notifications
 
     _add_message_routes(router, database, keys)
     _add_sender_routes(router, database)
+    toeslag_calls(router, database, Law.load())
     return router
 
 

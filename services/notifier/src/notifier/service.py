@@ -11,6 +11,7 @@ from notifier.http import make_router
 from notifier.notifications import Notifications
 from notifier.retention import Retention
 from notifier.templates import load_templates
+from notifier.toeslag_forms import TOESLAG_RULES
 from notifier.wording import Sender
 from shared.clock import Clock
 from shared.contracts.events import (
@@ -88,6 +89,6 @@ def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Servi
         workers=[deliveries, letters, contacts],
         key_store=keys,
         pending_work=courier.pending,
-        rules=RULES,
+        rules={**RULES, **TOESLAG_RULES},
         sample=courier.sample,
     )

@@ -1,0 +1,238 @@
+"""The calculators at the edge: every fault at once, who may ask, and that nothing is kept."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from notifier.tables import METADATA
+from shared.migrate import migrate
+from shared.plumbing import MUTABLE, TABLES
+from tests.calculator import Calculator
+
+ALONE = {"kind": "SINGLE", "persons": 1, "applicantAge": 35}
+CALCULATION: dict[str, Any] = {"year": 2026, "household": ALONE, "income": {"applicantCents": 2_400_000}}
+RECONCILIATION = {
+    "year": 2026,
+    "household": ALONE,
+    "knownIncomeCents": 2_132_800,
+    "projectedIncomeCents": 2_400_000,
+    "monthsElapsed": 6,
+    "housing": {"rentCents": 65_000},
+}
+PROJECTION: dict[str, Any] = {
+    "year": 2026,
+    "household": {"kind": "SINGLE"},
+    "months": [{"month": "2026-01", "grossWageCents": 60_000, "netBenefitCents": 101_600}],
+    "taxCreditAt": "MUNICIPALITY",
+}
+BODIES = {
+    "/toeslag-calculations": CALCULATION,
+    "/toeslag-reconciliations": RECONCILIATION,
+    "/income-projections": PROJECTION,
+}
+
+
+@pytest.fixture(scope="module")
+def calculator(tmp_path_factory: pytest.TempPathFactory) -> Calculator:
+    return Calculator(tmp_path_factory.mktemp("notifier"))
+
+
+async def faults(calculator: Calculator, path: str, body: Any) -> list[tuple[str, str]]:
+    answer = await calculator.ask(path, body, expect=400)
+    return [(fault["rule"], fault["pointer"]) for fault in answer["errors"]]
+
+
+async def test_a_toeslag_that_is_not_asked_about_is_left_out_and_nil_has_a_reason(
+    calculator: Calculator,
+) -> None:
+    answer = await calculator.ask("/toeslag-calculations", CALCULATION)
+    assert "huurtoeslag" not in answer
+    assert "kinderopvangtoeslag" not in answer
+    assert answer["kindgebondenBudget"]["annualAwardedCents"] == 0
+    assert answer["kindgebondenBudget"]["reason"] == "NO_CHILD"
+    assert answer["kindgebondenBudget"]["months"] == [0] * 12
+    assert answer["totalAnnualAwardedCents"] == answer["zorgtoeslag"]["annualAwardedCents"] == 155_000
+    premium = answer["zorgtoeslag"]["receipt"][0]
+    assert premium["parameter"] == "zorgtoeslag/standaardpremie"
+    assert (premium["value"], premium["since"]) == (211_900, "2026-01-01")
+    assert " art. " in premium["source"]
+
+
+async def test_faults_of_shape_and_between_members_come_in_one_answer(calculator: Calculator) -> None:
+    body = {
+        "year": 2027,
+        "household": {
+            "kind": "SINGLE",
+            "partner": True,
+            "persons": 0,
+            "applicantAge": 35,
+            "applicantBirthDate": "1990-01-01",
+            "childrenAges": [8],
+            "childrenBirthDates": ["2018-02-30"],
+            "coResidents": [{"relation": "AUNT", "incomeCents": 100}],
+            "assetsCents": 1.5,
+            "changes": [{"fromMonth": "2026-01", "kind": "COUPLE"}],
+            "income": 5,
+        },
+        "income": {"applicantCents": -1, "partnerCents": 100},
+        "housing": {"rentCents": "650", "changes": [{"fromMonth": "2025-03", "rentCents": 1}]},
+        "childcare": [{"childAge": 3, "type": "DAYCARE", "hoursPerMonth": 12.5, "hourlyRateCents": 900}],
+    }
+    found = await faults(calculator, "/toeslag-calculations", body)
+    for expected in (
+        ("T001", "/year"),
+        ("T003", "/household/partner"),
+        ("G004", "/household/persons"),
+        ("T005", "/household/applicantAge"),
+        ("G005", "/household/childrenBirthDates/0"),
+        ("G008", "/household/coResidents/0/relation"),
+        ("G001", "/household/coResidents/0/age"),
+        ("G003", "/household/assetsCents"),
+        ("T007", "/household/changes/0/fromMonth"),
+        ("N001", "/household/changes/0/kind"),
+        ("G002", "/household/income"),
+        ("G004", "/income/applicantCents"),
+        ("T008", "/income/partnerCents"),
+        ("G003", "/housing/rentCents"),
+        ("G005", "/childcare/0/hoursPerMonth"),
+    ):
+        assert expected in found, (expected, found)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"year": 2023}, ("T001", "/year")),
+        ({"household": {**ALONE, "kind": "COUPLE"}}, ("T004", "/household/persons")),
+        ({"household": {"kind": "SINGLE", "persons": 1}}, ("G001", "/household/applicantAge")),
+        ({"household": {**ALONE, "partnerAge": 20}}, ("T008", "/household/partnerAge")),
+        (
+            {"housing": {"rentCents": 1, "changes": [{"fromMonth": "2025-03", "rentCents": 1}]}},
+            ("T006", "/housing/changes/0/fromMonth"),
+        ),
+        (
+            {
+                "housing": {
+                    "rentCents": 1,
+                    "fromMonth": "2026-04",
+                    "changes": [{"fromMonth": "2026-03", "rentCents": 1}],
+                }
+            },
+            ("T007", "/housing/changes/0/fromMonth"),
+        ),
+        (
+            {
+                "household": {**ALONE, "coResidents": [{"relation": "CHILD", "age": 20, "incomeCents": 5}]},
+                "year": 2025,
+            },
+            ("T002", "/household"),
+        ),
+        (
+            {
+                "year": 2025,
+                "income": {"applicantCents": 5_000_000},
+                "childcare": [
+                    {"childAge": 3, "type": "DAYCARE", "hoursPerMonth": 96, "hourlyRateCents": 1_100}
+                ],
+            },
+            ("T002", "/household"),
+        ),
+    ],
+)
+async def test_a_fault_has_its_rule_and_place(
+    change: dict[str, Any], fault: tuple[str, str], calculator: Calculator
+) -> None:
+    assert await faults(calculator, "/toeslag-calculations", {**CALCULATION, **change}) == [fault]
+
+
+async def test_a_year_that_is_refused_names_the_years_there_are(calculator: Calculator) -> None:
+    answer = await calculator.ask("/toeslag-calculations", {**CALCULATION, "year": 2027}, expect=400)
+    assert "2024, 2025, 2026" in answer["errors"][0]["detail"]
+    month = {**PROJECTION["months"][0], "month": "2024-01"}
+    body = {**PROJECTION, "year": 2024, "months": [month]}
+    answer = await calculator.ask("/income-projections", body, expect=400)
+    assert "years we have: 2025, 2026" in answer["errors"][0]["detail"]
+
+
+async def test_months_of_a_projection_lie_in_the_year_and_stand_once(calculator: Calculator) -> None:
+    months = [
+        PROJECTION["months"][0],
+        PROJECTION["months"][0],
+        {**PROJECTION["months"][0], "month": "2025-12"},
+    ]
+    found = await faults(calculator, "/income-projections", {**PROJECTION, "months": months})
+    assert found == [("T009", "/months/1/month"), ("T006", "/months/2/month")]
+
+
+async def test_hours_are_whole_or_a_decimal_string(calculator: Calculator) -> None:
+    async def awarded(hours: Any) -> int:
+        care = [{"childAge": 3, "type": "DAYCARE", "hoursPerMonth": hours, "hourlyRateCents": 1_000}]
+        answer = await calculator.ask("/toeslag-calculations", {**CALCULATION, "childcare": care})
+        return int(answer["kinderopvangtoeslag"]["annualExactCents"])
+
+    assert await awarded("96.5") - await awarded(96) == 12 * 480
+    assert await awarded("96") == await awarded(96)
+
+
+async def test_a_reconciliation_says_what_reporting_now_changes_and_by_when(calculator: Calculator) -> None:
+    body = {**RECONCILIATION, "changedOn": "2026-07-01"}
+    answer = await calculator.ask("/toeslag-reconciliations", body)
+    rent = answer["huurtoeslag"]
+    assert (rent["overpaymentYearCents"], rent["overpaymentSoFarCents"]) == (15_500, 7_800)
+    assert rent["reportingNow"] == {
+        "monthlyPaidCents": 38_100,
+        "repayableCents": 7_800,
+        "avoidedCents": 7_800,
+    }
+    assert rent["canLose"] is True
+    assert rent["unaffectedUpToIncomeCents"] == 2_342_500
+    assert answer["zorgtoeslag"]["canLose"] is False
+    assert answer["reportBy"] == "2026-07-29"
+    assert answer["smallAmount"] == {
+        "cents": 12_100,
+        "decisionYear": 2027,
+        "figureOf": 2026,
+        "published": False,
+    }
+    assert rent["receipt"][-1]["parameter"] == "awir/small_amount"
+
+
+async def test_a_decision_does_not_come_before_its_year(calculator: Calculator) -> None:
+    body = {**RECONCILIATION, "decisionYear": 2025}
+    assert await faults(calculator, "/toeslag-reconciliations", body) == [("T006", "/decisionYear")]
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("role", ["official", "fund", "operator"])
+async def test_only_a_back_office_may_ask(path: str, role: str, calculator: Calculator) -> None:
+    await calculator.ask(path, BODIES[path], role=role, expect=403)
+
+
+async def test_a_calculation_keeps_nothing_and_under_a_key_only_its_sealed_answer(tmp_path: Path) -> None:
+    calculator = Calculator(tmp_path)
+    service, settings = calculator.service, calculator.settings
+    await migrate(
+        settings.owner_database_url(service.name),
+        service.migrations,
+        service_url=settings.database_url(service.name),
+    )
+    try:
+        body = {**CALCULATION, "household": {**ALONE, "assetsCents": 4_000_123}}
+        plain = await calculator.ask("/toeslag-calculations", body)
+        async with service.database.read() as reading:
+            for table in METADATA.sorted_tables:
+                if table.name not in MUTABLE:
+                    assert await reading.scalar(select(func.count()).select_from(table)) == 0, table.name
+            assert await reading.scalar(select(func.count()).select_from(TABLES.idempotency)) == 0
+        assert await calculator.ask("/toeslag-calculations", body, key="once") == plain
+        assert await calculator.ask("/toeslag-calculations", body, key="once") == plain
+        await calculator.ask("/toeslag-calculations", CALCULATION, expect=409, key="once")
+        async with service.database.read() as reading:
+            (row,) = await reading.rows(select(TABLES.idempotency))
+        assert b"4000123" not in bytes(row.body)
+    finally:
+        await service.database.close()
+        assert service.key_store is not None
+        await service.key_store.close()
