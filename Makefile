@@ -75,7 +75,7 @@ migrate: $(VENV)/.run-ready ## Bring the databases up to date as their owners
 
 # --- check ----------------------------------------------------------------------------------------------------
 
-.PHONY: lint test bench contracts sample settings lock
+.PHONY: lint test bench contracts sample settings pictures lock
 lint: $(VENV)/.dev-ready ## Style, types and the walls between packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -96,6 +96,9 @@ settings: $(VENV)/.run-ready ## Write deploy/env.example anew after a change of 
 
 sample: $(VENV)/.run-ready ## Make deploy/sample anew
 	@$(BIN)/python -m deploy.sample
+
+pictures: $(VENV)/.run-ready ## Make docs/pictures anew: a letter and an e-mail in three languages
+	@$(BIN)/python -m deploy.pictures
 
 lock: $(VENV)/.dev-ready ## Pin and hash the dependencies anew (no index address is written)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

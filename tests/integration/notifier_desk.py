@@ -15,13 +15,15 @@ from typing import Any
 from uuid import UUID
 
 from aiosmtpd.controller import Controller
+from pypdf import PdfReader
 from sqlalchemy import and_, select, update
 
 from deploy.parts.ports import free_port
-from notifier.channels import Channel, EmailChannel, LetterChannel, mail_server
+from notifier.channels import Channel, EmailChannel, mail_server
 from notifier.contacts import ChannelName, Consent, ConsentKind, Contact, PostalAddress
 from notifier.delivery import Courier
 from notifier.http import make_router
+from notifier.letters import LetterChannel
 from notifier.notifications import Notifications
 from notifier.service import MIGRATIONS, wiring
 from notifier.tables import DELIVERY, EVIDENCE, HOUSEHOLD, MESSAGE
@@ -126,6 +128,13 @@ def erased(number: int) -> ParticipantErased:
     return ParticipantErased(participant_id=person_id(number), municipality=MUNICIPALITY)
 
 
+def text_of(path: Path) -> str:
+    """What a letter says, as a program reads it from the PDF; of another file its text."""
+    if path.suffix != ".pdf" or not path.read_bytes().startswith(b"%PDF"):
+        return path.read_text(encoding="utf-8")
+    return "\n".join(page.extract_text() for page in PdfReader(path).pages)
+
+
 @dataclass
 class Desk:
     """One notifier: events go in by `hear`, time passes by `later`, `deliver` does the worker's work."""
@@ -134,6 +143,7 @@ class Desk:
     service_url: str
     smtp_url: str | None = None
     answer_seconds: float = 2.0
+    languages: tuple[str, ...] = ("nl", "en")
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     metrics: Metrics = field(default_factory=Metrics)
     log: StringIO = field(default_factory=StringIO)
@@ -151,11 +161,12 @@ class Desk:
         if self.smtp_url is not None:
             server = mail_server(self.smtp_url)
             channels[ChannelName.EMAIL] = EmailChannel(server, MAIL_FROM, answer_seconds=self.answer_seconds)
-        self.notifications = Notifications(self.keys, load_templates(), SENDER, measured)
+        templates = load_templates()
+        self.notifications = Notifications(self.keys, templates, SENDER, measured, languages=self.languages)
         self.courier = Courier(
             self.database, self.keys, channels, SENDER, MAIL_FROM, logs.get_log("notifier"), measured
         )
-        self.router = make_router(self.database, self.keys, self.notifications)
+        self.router = make_router(self.database, self.keys, self.notifications, templates)
         self._wiring = wiring(self.notifications)
         self._heard = 0
 
@@ -230,11 +241,11 @@ class Desk:
             )
 
     def letters_written(self) -> dict[str, str]:
-        """The letters on disk by file name; every one is readable by its owner alone."""
+        """The text of the letters on disk by file name; every one is readable by its owner alone."""
         if not self.letters.exists():
             return {}
         assert {path.stat().st_mode & 0o777 for path in self.letters.iterdir()} <= {0o600}
-        return {path.name: path.read_text(encoding="utf-8") for path in self.letters.iterdir()}
+        return {path.name: text_of(path) for path in self.letters.iterdir()}
 
     def database_bytes(self) -> dict[str, bytes]:
         """Every database file in the folder, as it lies there."""

@@ -83,7 +83,9 @@ async def test_a_drawn_month_reaches_the_resident_by_email_with_evidence(
     assert sent["Auto-Submitted"] == "auto-generated"
     assert sent["From"] == "Bestaansbalans <buffer@fonds.example>"
     assert sent["Subject"] == "Nieuws over uw buffer / News about your buffer"
-    body = sent.get_content()
+    text, html = sent.iter_parts()
+    assert html.get_content_type() == "text/html"
+    body = text.get_content()
     assert "U krijgt naar verwachting €\N{NO-BREAK SPACE}468,20 uit uw buffer." in body
     assert body.index("Beste deelnemer") < body.index("Dear participant")
     [told] = await desk.told()
@@ -98,8 +100,9 @@ async def test_without_consent_the_same_text_goes_out_as_a_letter(desk: Desk, ma
 
     [message] = await desk.messages()
     [(name, letter)] = desk.letters_written().items()
-    assert name == f"{message.message_id}.txt"
-    assert f"    {CANARY_NAME}\n    Vogelstraat 7\n    3511 AB  UTRECHT\n" in letter
+    assert name == f"{message.message_id}.pdf"
+    letter = " ".join(letter.split(" "))
+    assert f"{CANARY_NAME}\nVogelstraat 7\n3511 AB  UTRECHT\n" in letter
     assert "8 april 2026" in letter
     assert "€\N{NO-BREAK SPACE}468,20 uit uw buffer" in letter
     assert mail.mails == []

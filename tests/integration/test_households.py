@@ -212,7 +212,7 @@ async def test_every_fault_comes_at_once_and_members_that_are_not_built_are_name
     members = [str(HouseholdForm.model_fields[name].alias) for name in NOT_BUILT_YET]
     household |= dict.fromkeys(members, "x")
     household["surprise"] = 1
-    household["contact"] |= {"language": "ar", "email": None, "phone": "no", "channels": ["EMAIL", "SMS"]}
+    household["contact"] |= {"language": "fr", "email": None, "phone": "no", "channels": ["EMAIL", "SMS"]}
     answer = await notifier.client.put(PATH, json=household)
     assert answer.status_code == 400
     faults = {(fault["rule"], fault["pointer"]) for fault in answer.json()["errors"]}

@@ -1,9 +1,7 @@
 """Mail server urls, the choice of a channel, pauses between attempts, evidence without addresses."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,13 @@ from notifier.channels import (
     mail_server,
     message_header_id,
     without_addresses,
-    write_letter,
 )
 from notifier.contacts import ChannelName, Consent, ConsentKind, Contact, PostalAddress
 from notifier.delivery import retry_after
-from notifier.wording import NAMELESS, MessageKind, Sender, Wording
+from notifier.languages import LANGUAGES
+from notifier.previews import CONTENTS, SENDER, Occasion
+from notifier.templates import load_templates
+from notifier.wording import NAMELESS, MessageKind, Sender, Wording, word
 
 HOME = PostalAddress("Robin", "Laan 1", "1234 AB", "Dorp")
 AGREED = Consent(ChannelName.EMAIL, ConsentKind.BUFFER, date(2026, 1, 1))
@@ -126,6 +126,24 @@ def test_an_email_is_the_same_at_every_attempt_and_names_the_fund() -> None:
     assert not [name for name in first if name.lower().startswith("list-")]
 
 
+def test_the_html_beside_the_text_says_the_language_and_its_direction_and_holds_no_markup_of_a_name() -> None:
+    sender = replace(SENDER, name="<b>Fonds</b> & co")
+    wording = word(CONTENTS[Occasion.ORDINARY_MONTH], sender, "ar", load_templates(), LANGUAGES)
+    parcel = replace(_parcel(), wording=wording)
+    first, second = email_of(parcel, "buffer@fonds.example"), email_of(parcel, "buffer@fonds.example")
+    assert first.as_bytes() == second.as_bytes()
+    text, html = first.iter_parts()
+    assert text.get_content() == wording.text
+    page = html.get_content()
+    assert '<div lang="ar" dir="rtl">' in page
+    assert '<div lang="nl" dir="ltr">' in page
+    assert "<h2>Wat gebeurde er in maart 2026?</h2>" in page
+    assert "<li>U kreeg €\u00a0250,00 loon.</li>" in page
+    assert "&lt;b&gt;Fonds&lt;/b&gt; &amp; co" in page
+    assert "<b>" not in page
+    assert "http" not in page, "nothing is fetched when it is opened, and nothing can be clicked"
+
+
 def test_an_email_of_a_sender_nobody_named_is_from_your_buffer_fund_in_the_readers_language() -> None:
     nameless = replace(_parcel(), sender=NAMELESS)
     assert email_of(nameless, "buffer@fonds.example")["From"] == "Uw bufferfonds <buffer@fonds.example>"
@@ -137,13 +155,3 @@ def test_a_header_cannot_be_smuggled_in_through_a_name() -> None:
     parcel = replace(_parcel(), sender=Sender("Fonds\r\nBcc: iemand@example.nl", "team"))
     with pytest.raises(ValueError, match="CR or LF"):
         email_of(parcel, "buffer@fonds.example")
-
-
-def test_a_letter_replaces_an_earlier_copy_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    folder = tmp_path / "letters"
-    write_letter(folder, "0190-m", "een")
-    target = write_letter(folder, "0190-m", "twee €")
-    assert target.read_text(encoding="utf-8") == "twee €"
-    assert os.listdir(folder) == ["0190-m.txt"]
-    assert target.stat().st_mode & 0o777 == 0o600
-    assert folder.stat().st_mode & 0o777 == 0o700

@@ -2,15 +2,23 @@
 
 import json
 from dataclasses import replace
-from datetime import date
 from itertools import product
 
 import pytest
 
-from notifier.plain_language import subject_faults, two_words_for_one_thing, wording_faults
+from notifier.languages import LANGUAGES, MessageLanguage, order
+from notifier.plain_language import (
+    EASE_MIN,
+    SENTENCE_MEAN_MAX,
+    SENTENCE_WORDS_MAX,
+    readability,
+    subject_faults,
+    two_words_for_one_thing,
+    wording_faults,
+)
+from notifier.template_files import parse_template
 from notifier.templates import load_templates
 from notifier.wording import (
-    LANGUAGES,
     NAMELESS,
     RULE,
     BufferLevel,
@@ -18,13 +26,12 @@ from notifier.wording import (
     Correction,
     Figures,
     MessageKind,
+    Role,
     Sender,
     Wording,
-    letter,
-    parse_parts,
     word,
 )
-from shared.money import Cents, Language
+from shared.money import Cents
 from shared.months import Month
 
 TEMPLATES = load_templates()
@@ -92,10 +99,8 @@ SENDERS = (
 )
 
 
-def _halves(wording: Wording, preferred: Language) -> dict[Language, str]:
-    other: Language = "en" if preferred == "nl" else "nl"
-    first, second = wording.text.split(f"\n\n{RULE}\n\n")
-    return {preferred: first, other: second}
+def _halves(wording: Wording, preferred: MessageLanguage) -> dict[MessageLanguage, str]:
+    return dict(zip(order(preferred), wording.text.split(f"\n\n{RULE}\n\n"), strict=True))
 
 
 def _names(sender: Sender) -> list[str]:
@@ -104,15 +109,37 @@ def _names(sender: Sender) -> list[str]:
 
 @pytest.mark.parametrize("preferred", LANGUAGES)
 @pytest.mark.parametrize("sender", SENDERS)
-def test_every_rendering_is_plain_and_decides_nothing(preferred: Language, sender: Sender) -> None:
+def test_every_rendering_is_plain_and_decides_nothing(preferred: MessageLanguage, sender: Sender) -> None:
     for content in CONTENTS:
-        wording = word(content, sender, preferred, TEMPLATES)
+        wording = word(content, sender, preferred, TEMPLATES, LANGUAGES)
         assert subject_faults(wording.subject) == ()
         for language, text in _halves(wording, preferred).items():
             assert wording_faults(text, language, _names(sender)) == (), text
             assert two_words_for_one_thing(text, language) == (), text
             assert "$" not in text
             assert "None" not in text
+
+
+def test_every_dutch_message_is_as_easy_to_read_as_we_promise() -> None:
+    for content in CONTENTS:
+        wording = word(content, FUND, "nl", TEMPLATES)
+        for text in (wording.sections[0].text, wording.sms):
+            measured = readability(text, _names(FUND))
+            assert measured.longest <= SENTENCE_WORDS_MAX
+            assert measured.words_per_sentence <= SENTENCE_MEAN_MAX, text
+            assert measured.ease >= EASE_MIN, text
+
+
+def test_the_measure_tells_plain_words_from_the_words_of_an_office() -> None:
+    plain = readability("U kreeg loon. De gemeente weet dit al.")
+    assert (plain.sentences, plain.words, plain.syllables, plain.longest) == (2, 8, 10, 5)
+    assert plain.words_per_sentence == 4
+    office = readability(
+        "Naar aanleiding van de door u verstrekte inkomstengegevens wordt de uitbetaling opgeschort "
+        "totdat de noodzakelijke bewijsstukken zijn ontvangen."
+    )
+    assert office.ease < EASE_MIN < plain.ease
+    assert office.words_per_sentence > SENTENCE_MEAN_MAX
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -250,16 +277,66 @@ def test_a_sender_nobody_named_is_your_buffer_fund_in_each_language() -> None:
     assert dutch.endswith("Met vriendelijke groet,\nUw bufferfonds")
     assert "This message is from your buffer fund." in english
     assert english.endswith("Kind regards,\nYour buffer fund\n")
-    page = letter(
-        word(content, NOBODY_SAID, "nl", TEMPLATES), ("Robin",), NOBODY_SAID, date(2026, 4, 8), "nl"
-    )
-    assert page.startswith("Uw bufferfonds\n")
 
 
-@pytest.mark.parametrize(("preferred", "first"), [("nl", "Beste deelnemer,"), ("en", "Dear participant,")])
-def test_the_preferred_language_comes_first(preferred: Language, first: str) -> None:
-    wording = word(CONTENTS[0], FUND, preferred, TEMPLATES)
+@pytest.mark.parametrize(
+    ("preferred", "first"),
+    [
+        ("nl", "Beste deelnemer,"),
+        ("en", "Dear participant,"),
+        ("tr", "Değerli katılımcı,"),
+        ("ar", "عزيزي المشارك"),
+        ("uk", "Шановні учасниці"),
+    ],
+)
+def test_the_preferred_language_comes_first_and_dutch_is_always_there(
+    preferred: MessageLanguage, first: str
+) -> None:
+    wording = word(CONTENTS[0], FUND, preferred, TEMPLATES, LANGUAGES)
     assert wording.text.startswith(first)
+    assert [section.language for section in wording.sections] == list(order(preferred))
+    assert "Beste deelnemer," in wording.text
+
+
+@pytest.mark.parametrize("preferred", ["tr", "ar", "uk"])
+def test_a_language_that_no_speaker_has_read_yet_gives_way_to_dutch(preferred: MessageLanguage) -> None:
+    assert all(TEMPLATES[kind, preferred].review_needed for kind in MessageKind)
+    wording = word(CONTENTS[0], FUND, preferred, TEMPLATES)
+    assert [section.language for section in wording.sections] == ["nl", "en"]
+
+
+def test_a_message_names_the_versions_of_its_templates_and_every_word_counts() -> None:
+    wording = word(CONTENTS[0], FUND, "en", TEMPLATES)
+    kind = CONTENTS[0].kind
+    assert wording.templates == (f"en-{TEMPLATES[kind, 'en'].version}", f"nl-{TEMPLATES[kind, 'nl'].version}")
+    first, second = (
+        parse_template(f"# remark\n== a\nU hoeft {word} te doen.\n") for word in ("niets", "iets")
+    )
+    assert first.version != second.version
+    assert first.version == parse_template("# other\n== a\nU hoeft niets te doen.\n").version
+
+
+def test_what_is_filled_in_never_decides_what_a_line_is() -> None:
+    sneaky = replace(FUND, name="- Fonds", contact="- team")
+    for section in word(CONTENTS[0], sneaky, "nl", TEMPLATES).sections:
+        signature = section.paragraphs[-1][-1]
+        assert (signature.role, signature.text) == (Role.TEXT, "- Fonds")
+
+
+@pytest.mark.parametrize("preferred", LANGUAGES)
+@pytest.mark.parametrize("sender", SENDERS)
+def test_a_text_message_is_short_asks_for_one_thing_and_never_names_an_amount(
+    preferred: MessageLanguage, sender: Sender
+) -> None:
+    for content in CONTENTS:
+        sms = word(content, sender, preferred, TEMPLATES, LANGUAGES).sms
+        assert len(sms) <= 600
+        bare = sms.replace(sender.phone or "-", "")
+        assert not any(character.isdigit() or character in "€$" for character in bare), sms
+        languages = order(preferred)[: 1 if preferred == "nl" else 2]
+        for language, text in zip(languages, sms.split("\n"), strict=True):
+            assert wording_faults(text, language, _names(sender)) == (), text
+    assert ("030 123 45 67" in sms) == (sender.phone is not None)
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -269,19 +346,17 @@ def test_what_is_stored_reads_back_equal(content: Content) -> None:
     assert Wording.from_bytes(wording.to_bytes()) == wording
 
 
+def test_a_text_stored_before_it_had_sections_reads_back_with_its_lines() -> None:
+    stored = json.dumps({"subject": "Nieuws", "text": "Beste deelnemer,\n\nEen\nTwee\n"}).encode()
+    wording = Wording.from_bytes(stored)
+    assert wording.text == "Beste deelnemer,\n\nEen\nTwee\n"
+    assert wording.sections[0].text == "Beste deelnemer,\n\nEen\nTwee"
+
+
 def test_a_message_stored_before_unsettled_months_were_told_reads_back() -> None:
     content = Content(MessageKind.BUFFER_END, MARCH)
     stored = {name: value for name, value in json.loads(content.to_bytes()).items() if name != "unsettled"}
     assert Content.from_bytes(json.dumps(stored).encode()) == content
-
-
-def test_a_letter_shows_the_address_the_day_and_the_same_text() -> None:
-    wording = word(CONTENTS[0], FUND, "nl", TEMPLATES)
-    page = letter(wording, ("Robin", "Laan 1", "1234 AB  DORP"), FUND, date(2026, 4, 8), "nl")
-    assert page.startswith("Stichting Bestaansbalans\n")
-    assert "    Robin\n    Laan 1\n    1234 AB  DORP\n" in page
-    assert "8 april 2026" in page
-    assert page.endswith(wording.text)
 
 
 @pytest.mark.parametrize(
@@ -292,12 +367,18 @@ def test_a_letter_shows_the_address_the_day_and_the_same_text() -> None:
         ("nl", "Er is een vordering.", "word of decision: vordering"),
         ("nl", "U moet\nterugbetalen.", "words of decision: u moet terugbetalen"),
         ("en", "You are entitled to money.", "word of decision: entitled"),
+        ("tr", "Belediye kararını verdi.", "word of decision: kararını"),
+        ("tr", "Parayı geri ödemelisiniz.", "words of decision: geri ödem"),
+        ("ar", "هذا قرار البلدية.", "word of decision: قرار"),
+        ("ar", "لديك \u2068الحق\u2069 في المال.", "word of decision: الحق"),
+        ("uk", "Це рішення муніципалітету.", "word of decision: рішення"),
+        ("uk", "Ви маєте право на гроші.", "words of decision: маєте право"),
         ("nl", "Derhalve schrijven wij u.", "office word: derhalve"),
         ("nl", "Uw uitkeringsspecificaties.", "long word: uitkeringsspecificaties"),
         ("nl", "Bel ons. Stuur ons een brief.", "more than one action: Bel ons. | Stuur ons een brief."),
     ],
 )
-def test_the_check_finds_what_it_forbids(language: Language, text: str, fault: str) -> None:
+def test_the_check_finds_what_it_forbids(language: MessageLanguage, text: str, fault: str) -> None:
     assert fault in wording_faults(text, language)
 
 
@@ -316,7 +397,9 @@ def test_the_check_finds_a_long_sentence_and_counts_an_amount_as_one_word() -> N
         ("en", "Your salary.", "salary: say wages"),
     ],
 )
-def test_the_check_finds_a_second_word_for_one_thing(language: Language, text: str, fault: str) -> None:
+def test_the_check_finds_a_second_word_for_one_thing(
+    language: MessageLanguage, text: str, fault: str
+) -> None:
     assert two_words_for_one_thing(text, language) == (fault,)
 
 
@@ -332,13 +415,13 @@ def test_a_subject_with_a_number_or_address_is_a_fault(subject: str) -> None:
 @pytest.mark.parametrize("source", ["", "no parts", "== a\n\n== b\ntext", "== a\nx\n== a\ny"])
 def test_a_malformed_template_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="template"):
-        parse_parts(source)
+        parse_template(source)
 
 
-def test_both_languages_have_the_same_parts_with_the_same_fields() -> None:
+def test_all_languages_have_the_same_parts_with_the_same_fields() -> None:
     for kind in MessageKind:
         fields = [
-            {name: sorted(part.get_identifiers()) for name, part in TEMPLATES[kind, language].items()}
+            {name: sorted(part.get_identifiers()) for name, part in TEMPLATES[kind, language].parts.items()}
             for language in LANGUAGES
         ]
-        assert fields[0] == fields[1]
+        assert fields == [fields[0]] * len(LANGUAGES)

@@ -226,6 +226,10 @@ class Settings(BaseSettings):
     letter_dir: Path | None = Field(
         None, description="Folder for letters to print; default DATA_DIR/letters."
     )
+    message_languages: str = Field(
+        "nl,en",
+        description="Languages of messages: nl, en and, once a speaker has read their templates, tr, ar, uk.",
+    )
 
     # ---- tests
     failpoint: str | None = Field(

@@ -1,11 +1,10 @@
-"""The ways out of the building: e-mail over SMTP, and a letter as a file to print. One port, two channels.
+"""The port of all ways out of the building, and e-mail over SMTP behind it.
 
 A channel gets parcels and reports one outcome for each; it knows no database and plans no retries. Every
 parcel may come again after a crash: an e-mail then has the same Message-ID, a letter the same file.
 """
 
 import asyncio
-import os
 import re
 import ssl
 from collections import deque
@@ -17,15 +16,16 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 from enum import StrEnum
+from html import escape
 from ipaddress import ip_address
-from pathlib import Path
+from itertools import groupby
 from typing import Final, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from notifier.wording import Sender, Wording
-from shared.money import Language
+from notifier.languages import MessageLanguage, is_right_to_left
+from notifier.wording import Role, Section, Sender, Wording
 
 EVIDENCE_TEXT_MAX: Final = 300
 CONNECTIONS_MAX: Final = 4
@@ -57,7 +57,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One message ready to go; e-mail uses `email` and `wording`, a letter uses `page`."""
+    """One message ready to go; e-mail uses `email` and `wording`, a letter uses `page` (see letters.py)."""
 
     delivery_id: str
     message_id: str
@@ -66,7 +66,7 @@ class Parcel:
     composed_at: datetime
     email: str = ""
     page: str = ""
-    language: Language = "nl"
+    language: MessageLanguage = "nl"
 
 
 Report = Callable[[Parcel, Outcome], Awaitable[None]]
@@ -124,7 +124,10 @@ def message_header_id(message_id: str, mail_from: str) -> str:
 
 
 def email_of(parcel: Parcel, mail_from: str) -> EmailMessage:
-    """The e-mail as it is sent: plain text in UTF-8, From the sender by name, never from a municipality."""
+    """The e-mail as it is sent: text in UTF-8, From the sender by name, never from a municipality.
+
+    The same words as HTML stand beside the text: they say which language runs which way, and what is a title.
+    """
     message = EmailMessage(policy=SMTP_POLICY)
     message["From"] = Address(display_name=parcel.sender.signature(parcel.language), addr_spec=mail_from)
     message["To"] = Address(addr_spec=parcel.email)
@@ -135,7 +138,37 @@ def email_of(parcel: Parcel, mail_from: str) -> EmailMessage:
     message["Message-ID"] = message_header_id(parcel.message_id, mail_from)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(parcel.wording.text, charset="utf-8", cte="quoted-printable")
+    if parcel.wording.sections:
+        page = html_of(parcel.wording)
+        message.add_alternative(page, subtype="html", charset="utf-8", cte="quoted-printable")
+        # Not a random one: a repeat is the same to the byte.
+        message.set_boundary(f"=_{parcel.message_id}")
     return message
+
+
+def html_of(wording: Wording) -> str:
+    """The message as HTML without style, picture or link: language, direction, titles and lists."""
+    body = "\n<hr>\n".join(_section_html(section) for section in wording.sections)
+    language = wording.sections[0].language
+    return (
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        f"<title>{escape(wording.subject)}</title></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _section_html(section: Section) -> str:
+    direction = "rtl" if is_right_to_left(section.language) else "ltr"
+    blocks: list[str] = []
+    for paragraph in section.paragraphs:
+        for role, lines in groupby(paragraph, key=lambda line: line.role):
+            texts = [escape(line.text) for line in lines]
+            if role is Role.TITLE:
+                blocks += [f"<h2>{text}</h2>" for text in texts]
+            elif role is Role.ITEM:
+                blocks.append("<ul>" + "".join(f"<li>{text}</li>" for text in texts) + "</ul>")
+            else:
+                blocks.append("<p>" + "<br>\n".join(texts) + "</p>")
+    return f'<div lang="{section.language}" dir="{direction}">\n' + "\n".join(blocks) + "\n</div>"
 
 
 class EmailChannel:
@@ -278,43 +311,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-# ---- letters ---------------------------------------------------------------------------------------------
-
-
-class LetterChannel:
-    """A letter is a text file named after its message alone, whole or absent, readable by its owner only."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def deliver(self, parcels: Sequence[Parcel], report: Report) -> None:
-        """Write each letter; a full or missing disk is reported as LATER."""
-        for parcel in parcels:
-            try:
-                await asyncio.to_thread(write_letter, self._folder, parcel.message_id, parcel.page)
-            except OSError as error:
-                reason = f"the letter could not be written ({type(error).__name__})"
-                await report(parcel, Outcome(Result.LATER, None, reason))
-            else:
-                await report(parcel, Outcome(Result.ACCEPTED, None, "letter file written"))
-
-
-def write_letter(folder: Path, message_id: str, page: str) -> Path:
-    """Write `<messageId>.txt` so that it survives a power cut; an earlier copy of it is replaced."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = folder / f"{message_id}.txt"
-    beside = folder / f".{message_id}.part"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(page)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(target)
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    return target

@@ -10,8 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
+from notifier.languages import MessageLanguage
 from notifier.wording import MessageKind
-from shared.money import Language
 
 
 class ChannelName(StrEnum):
@@ -60,7 +60,7 @@ class Consent:
 class Contact:
     """A resident's contact details; `channels` in order of preference."""
 
-    language: Language
+    language: MessageLanguage
     email: str | None
     phone: str | None
     postal_address: PostalAddress | None

@@ -15,8 +15,9 @@ from sqlalchemy import Row
 from notifier import store
 from notifier.channels import Channel, Outcome, Parcel, Result, message_header_id
 from notifier.contacts import ChannelName, Contact
+from notifier.letters import letter
 from notifier.notifications import CONTACT, WORDING, sender_of
-from notifier.wording import MessageKind, Sender, Wording, letter
+from notifier.wording import MessageKind, Sender, Wording
 from shared.contracts.events import MessageFailed, MessageSent
 from shared.database import Database, Tx
 from shared.failpoints import hit
@@ -301,7 +302,8 @@ def _parcel(row: Row[Any], wording: Wording, contact: Contact, sender: Sender) -
     page = ""
     if contact.postal_address is not None:
         day = amsterdam_date(row.composed_at)
-        page = letter(wording, contact.postal_address.lines(), sender, day, contact.language)
+        language = wording.sections[0].language
+        page = letter(wording, contact.postal_address.lines(), sender, day, language)
     return Parcel(
         delivery_id=row.delivery_id,
         message_id=row.message_id,
@@ -310,7 +312,7 @@ def _parcel(row: Row[Any], wording: Wording, contact: Contact, sender: Sender) -
         composed_at=row.composed_at,
         email=contact.email or "",
         page=page,
-        language=contact.language,
+        language=wording.sections[0].language,
     )
 
 

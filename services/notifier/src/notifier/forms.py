@@ -8,7 +8,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from notifier.contacts import ChannelName, Consent, ConsentKind, Contact, PostalAddress
-from notifier.wording import LANGUAGES
+from notifier.languages import DUTCH, LANGUAGES, MessageLanguage
+from notifier.previews import Occasion, occasions_of
+from notifier.wording import MessageKind
 from shared.contracts.events import Id, MunicipalityCode
 from shared.dates import Day
 from shared.errors import Fault
@@ -20,6 +22,8 @@ RULES: Final[Mapping[str, str]] = {
     "M002": "The channel EMAIL needs an e-mail address.",
     "M003": "A channel, or a consent for one channel and kind of message, stands there twice.",
     "M004": "A fund's message carries no municipal identity: its sender's name may not claim one.",
+    "M005": "A letter cannot show a character of the name or address.",
+    "M006": "An occasion belongs to one kind of message.",
 }
 
 NOT_BUILT_YET: Final = (
@@ -99,7 +103,9 @@ class ContactForm(RequestModel):
     """How to reach a resident."""
 
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = Field(
-        description="Which language comes first, nl or en; the other one stands below it."
+        description="Which language comes first: nl, en, tr, ar or uk. Below Dutch stands English, below "
+        "any other Dutch. A language that MESSAGE_LANGUAGES does not name gives way to Dutch.",
+        examples=["nl"],
     )
     email: EmailAddress | None = None
     phone: Phone | None = None
@@ -138,7 +144,7 @@ class ContactForm(RequestModel):
         """The contact as the rules know it; only for a form without faults."""
         address = self.postal_address
         return Contact(
-            language="en" if self.language == "en" else "nl",
+            language=next((known for known in LANGUAGES if known == self.language), DUTCH),
             email=self.email,
             phone=self.phone,
             postal_address=PostalAddress(**address.model_dump()) if address else None,
@@ -209,6 +215,28 @@ class SenderForm(RequestModel):
         return [Fault("M004", "/name", detail)]
 
 
+class MessagePreviewForm(RequestModel):
+    """Which message to show: a kind, or an occasion of it, in a language, as one channel sends it."""
+
+    kind: MessageKind
+    language: MessageLanguage
+    channel: AnyChannel
+    occasion: Occasion | None = Field(default=None, description="Default: the ordinary one of the kind.")
+
+    @classmethod
+    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
+        kind, occasion = parsed.get("kind"), parsed.get("occasion")
+        if kind is None or occasion is None or occasion in occasions_of(kind):
+            return []
+        allowed = ", ".join(occasions_of(kind))
+        return [Fault("M006", "/occasion", f"does not belong to {kind}: give one of {allowed}")]
+
+    @property
+    def shown(self) -> Occasion:
+        """The occasion to show."""
+        return self.occasion or occasions_of(self.kind)[0]
+
+
 # ---- answers ---------------------------------------------------------------------------------------------
 
 
@@ -263,6 +291,23 @@ class SenderView(ResponseModel):
     recorded_at: datetime
 
 
+class MessagePreviewView(ResponseModel):
+    """A message about an invented person, as it would be sent. Only what the channel sends is present."""
+
+    kind: MessageKind
+    occasion: Occasion
+    channel: AnyChannel
+    languages: list[MessageLanguage] = Field(description="In the order they are read.")
+    review_needed: list[MessageLanguage] = Field(description="Languages that a speaker has yet to read.")
+    templates: list[str] = Field(
+        description="Versions of the template files.", examples=[["nl-08da57dbeb11"]]
+    )
+    subject: str | None = None
+    text: str
+    html: str | None = None
+    pdf: str | None = Field(default=None, description="The letter as PDF, in base64.")
+
+
 class EvidenceView(ResponseModel):
     """How one attempt ended. UNKNOWN: the process died before the answer was recorded."""
 
@@ -298,6 +343,11 @@ class MessageView(ResponseModel):
     )
     subject: str | None = None
     text: str | None = None
+    templates: list[str] | None = Field(
+        default=None,
+        description="Versions of the template files it was made from.",
+        examples=[["nl-08da57dbeb11"]],
+    )
     composed_at: datetime
     deliveries: list[DeliveryView]
 

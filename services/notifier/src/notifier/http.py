@@ -19,9 +19,11 @@ from notifier.forms import (
     SenderForm,
     SenderView,
 )
+from notifier.http_previews import add_preview_routes
 from notifier.http_toeslagen import toeslag_calls
+from notifier.letters import undrawable
 from notifier.notifications import CONTACT, FORGOTTEN, WORDING, Notifications
-from notifier.wording import MessageKind, Wording
+from notifier.wording import MessageKind, Templates, Wording
 from shared import access_log
 from shared.api import NO_SUCH, ServiceRouter
 from shared.commands import About, Answer, command
@@ -43,7 +45,9 @@ ParticipantId = Annotated[UuidText, Path(alias="participantId")]
 FundId = Annotated[UuidText, Path(alias="fundId")]
 
 
-def make_router(database: Database, keys: KeyStore, notifications: Notifications) -> ServiceRouter:
+def make_router(
+    database: Database, keys: KeyStore, notifications: Notifications, templates: Templates
+) -> ServiceRouter:
     """The routes over this database."""
     router = ServiceRouter("notifier")
 
@@ -59,9 +63,9 @@ def make_router(database: Database, keys: KeyStore, notifications: Notifications
         caller.must_be_of(form.municipality)
 
         async def run(tx: Tx) -> Answer:
-            if faults := form.faults_on(amsterdam_date(tx.now)):
-                raise Invalid(faults)
             contact = form.contact.contact()
+            if faults := [*form.faults_on(amsterdam_date(tx.now)), *_unprintable(contact)]:
+                raise Invalid(faults)
             await notifications.record_contact(tx, participant_id, form.municipality, contact)
             await _log(tx, caller, RECORD, participant_id)
             about = About(participant_id, PURPOSE, RECORD)
@@ -80,6 +84,7 @@ def make_router(database: Database, keys: KeyStore, notifications: Notifications
     _add_message_routes(router, database, keys)
     _add_sender_routes(router, database)
     toeslag_calls(router, database, Law.load())
+    add_preview_routes(router, database, templates)
     return router
 
 
@@ -132,6 +137,14 @@ def _add_sender_routes(router: ServiceRouter, database: Database) -> None:
         if found is None:
             raise NotFound("there is no such sender")
         return SenderView.model_validate(found, from_attributes=True)
+
+
+def _unprintable(contact: Contact) -> list[Fault]:
+    """Faults of an address that no letter could show as it is written."""
+    if contact.postal_address is None or not undrawable("".join(contact.postal_address.lines())):
+        return []
+    detail = "has a character that a letter cannot show: write it in Latin, Cyrillic or Arabic script"
+    return [Fault("M005", "/contact/postalAddress", detail)]
 
 
 async def _log(tx: Tx, caller: Caller, action: str, participant_id: str) -> None:
@@ -189,6 +202,7 @@ async def _messages(tx: Tx, keys: KeyStore, rows: list[Row[Any]]) -> list[Messag
                 state=row.state,
                 subject=wording.subject if wording else None,
                 text=wording.text if wording else None,
+                templates=row.templates,
                 composed_at=row.composed_at.astimezone(UTC),
                 deliveries=[
                     _delivery(delivery, [one for one in evidence if one.delivery_id == delivery.delivery_id])

@@ -12,13 +12,13 @@ from sqlalchemy import Row
 
 from notifier import store
 from notifier.contacts import ChannelName, Contact
+from notifier.languages import MessageLanguage
 from notifier.news import Announcement, PersonNews, hear
-from notifier.wording import Content, MessageKind, Sender, Templates, word
+from notifier.wording import Content, MessageKind, Sender, Templates, Wording, word
 from shared.database import Tx
 from shared.errors import NotFound, PoisonMessage
 from shared.inbox import Incoming
 from shared.metrics import ServiceMetrics
-from shared.money import Language
 from shared.personal_keys import KeyStore, Plain, Sealed, Unreadable
 
 CONTACT: Final = "contact"
@@ -39,12 +39,15 @@ class Notifications:
         default_sender: Sender,
         metrics: ServiceMetrics,
         deliver_soon: Callable[[], None] = lambda: None,
+        *,
+        languages: Collection[str] = ("nl", "en"),
     ) -> None:
         self._keys = keys
         self._templates = templates
         self._default_sender = default_sender
         self._metrics = metrics
         self._deliver_soon = deliver_soon
+        self._languages = languages
         self.on_erased: Callable[[], None] = lambda: None
         """Called when an erasure is committed: what lies outside the database is still to be removed."""
 
@@ -133,6 +136,7 @@ class Notifications:
                     "why": [why.value for why in announcement.why],
                     "content": content,
                     "wording": None,
+                    "templates": None,
                     "state": "CANCELLED" if foreign else "WAITING",
                     "composed_at": tx.now,
                 }
@@ -148,7 +152,7 @@ class Notifications:
             return
         worded, spoilt = await self._worded(tx, waiting)
         sealed = await self._keys.encrypt_many(
-            [Plain(row.participant_id, WORDING, text) for row, _, text in worded]
+            [Plain(row.participant_id, WORDING, text.to_bytes()) for row, _, text in worded]
         )
         await store.set_wording(
             tx,
@@ -156,9 +160,10 @@ class Notifications:
                 {
                     "message_id_": row.message_id,
                     "wording_": wording,
+                    "templates_": list(text.templates),
                     "state_": "DUE" if channel else "FAILED",
                 }
-                for (row, channel, _), wording in zip(worded, sealed, strict=True)
+                for (row, channel, text), wording in zip(worded, sealed, strict=True)
             ],
         )
         await store.add_deliveries(
@@ -181,7 +186,7 @@ class Notifications:
 
     async def _worded(
         self, tx: Tx, waiting: Sequence[Row[Any]]
-    ) -> tuple[list[tuple[Row[Any], ChannelName | None, bytes]], list[Row[Any]]]:
+    ) -> tuple[list[tuple[Row[Any], ChannelName | None, Wording]], list[Row[Any]]]:
         """Each message with its channel (None: no way) and text; and those with a spoilt contact or content.
 
         What cannot be read fails alone: it stops neither other people's messages nor the person's next event.
@@ -193,7 +198,7 @@ class Notifications:
         contents = await self._keys.decrypt_readable(
             [Sealed(row.participant_id, CONTENT, row.content) for row in waiting]
         )
-        worded: list[tuple[Row[Any], ChannelName | None, bytes]] = []
+        worded: list[tuple[Row[Any], ChannelName | None, Wording]] = []
         spoilt: list[Row[Any]] = []
         for row, contact_bytes, content_bytes in zip(waiting, contacts, contents, strict=True):
             if isinstance(contact_bytes, Unreadable) or isinstance(content_bytes, Unreadable):
@@ -211,10 +216,14 @@ class Notifications:
             )
 
     def _word(
-        self, row: Row[Any], content: bytes, language: Language, signing: dict[tuple[str, str], Row[Any]]
-    ) -> bytes:
+        self,
+        row: Row[Any],
+        content: bytes,
+        language: MessageLanguage,
+        signing: dict[tuple[str, str], Row[Any]],
+    ) -> Wording:
         sender = sender_of(signing.get((row.municipality, row.fund_id)), self._default_sender)
-        return word(Content.from_bytes(content), sender, language, self._templates).to_bytes()
+        return word(Content.from_bytes(content), sender, language, self._templates, self._languages)
 
 
 def sender_of(row: Row[Any] | None, otherwise: Sender) -> Sender:

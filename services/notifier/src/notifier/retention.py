@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from notifier import store
+from notifier.letters import files_of_letters
 from shared.database import Database, chunks
 from shared.personal_keys import KeyStore
 
@@ -73,10 +74,8 @@ class Retention:
 def _letter_files(folder: Path) -> dict[str, list[Path]]:
     """The files in the folder by the message they may belong to, those of an interrupted writing too."""
     files: dict[str, list[Path]] = {}
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if path.suffix in {".txt", ".part"}:
-                files.setdefault(path.stem.removeprefix("."), []).append(path)
+    for path in files_of_letters(folder):
+        files.setdefault(path.stem.removeprefix("."), []).append(path)
     return files
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Final
 
-from notifier.channels import Channel, EmailChannel, LetterChannel, mail_server
+from notifier.channels import Channel, EmailChannel, mail_server
 from notifier.contacts import ChannelName
 from notifier.delivery import Courier
 from notifier.forms import RULES
 from notifier.http import make_router
+from notifier.languages import released_languages
+from notifier.letters import LetterChannel
 from notifier.notifications import Notifications
 from notifier.retention import Retention
 from notifier.templates import load_templates
@@ -61,7 +63,7 @@ def channels(settings: Settings) -> dict[ChannelName, Channel]:
 
 
 def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Service:
-    """Make the service; raises ValueError for an SMTP_URL that cannot be read."""
+    """Make the service; raises ValueError for settings of delivery that cannot be read."""
     database = database_of(NAME, settings, clock, ids)
     keys = key_store_of(NAME, settings)
     sender = Sender(email=settings.mail_from)
@@ -78,12 +80,20 @@ def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Servi
     # Without a lease: whichever process erased somebody also removes the letters, at once.
     letters = Worker("letter-retention", retention.remove_letters, every_seconds=60.0, lease=False)
     contacts = Worker("contact-retention", retention.forget_unseen, every_seconds=3600.0)
-    notifications = Notifications(keys, load_templates(), sender, measured, deliveries.wake)
+    templates = load_templates()
+    notifications = Notifications(
+        keys,
+        templates,
+        sender,
+        measured,
+        deliveries.wake,
+        languages=released_languages(settings.message_languages),
+    )
     notifications.on_erased = letters.wake
     return Service(
         name=NAME,
         database=database,
-        router=make_router(database, keys, notifications),
+        router=make_router(database, keys, notifications, templates),
         migrations=MIGRATIONS,
         wiring=wiring(notifications),
         workers=[deliveries, letters, contacts],

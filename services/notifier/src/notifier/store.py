@@ -193,11 +193,14 @@ async def messages_to_prepare(tx: Tx, participant_ids: Collection[str]) -> list[
 
 
 async def set_wording(tx: Tx, wordings: Sequence[Mapping[str, Any]]) -> None:
-    """Keep the (encrypted) text of messages and their new state; rows of message_id_, wording_ and state_."""
+    """Keep the (encrypted) text of messages, the versions of its templates and the new state.
+
+    Rows of message_id_, wording_, templates_ and state_.
+    """
     statement = (
         update(MESSAGE)
         .where(MESSAGE.c.message_id == bindparam("message_id_"))
-        .values(wording=bindparam("wording_"), state=bindparam("state_"))
+        .values(wording=bindparam("wording_"), templates=bindparam("templates_"), state=bindparam("state_"))
     )
     await tx.execute(statement, list(wordings))
 

@@ -76,6 +76,7 @@ class MessageRow(NotifierTable, table=True):
     why: list[str] = Field(sa_type=JsonText)
     content: bytes = Field(sa_type=LargeBinary)
     wording: bytes | None = Field(default=None, nullable=True, sa_type=LargeBinary)
+    templates: list[str] | None = Field(default=None, nullable=True, sa_type=JsonText)
     state: str = Field(sa_type=String(10))
     composed_at: datetime = Field(sa_type=UtcInstant)
     __table_args__ = (

@@ -2,28 +2,31 @@
 
 Pure: the texts themselves stand in templates/, one file per kind and language. A message says who sends it
 and that it is no decision, what happened, with amounts as expected, what the reader needs to do, whether
-the municipality knows already, and whom to ask. Dutch at B1 level; the other language stands below it.
+the municipality knows already, and whom to ask. Dutch at B1 level; every other language has Dutch below it.
+A text message has a text of its own, without amounts.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from enum import StrEnum
-from string import Template
 from typing import Any, Final
 
-from shared.money import Cents, Language, format_euro
+from notifier.languages import DUTCH, MessageLanguage, order, set_apart, written_amount, written_month
+from notifier.template_files import TemplateFile
+from shared.money import Cents
 from shared.months import Month
 
-LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
-UNNAMED: Final[Mapping[Language, str]] = {"nl": "uw bufferfonds", "en": "your buffer fund"}
+UNNAMED: Final[Mapping[MessageLanguage, str]] = {
+    "nl": "uw bufferfonds",
+    "en": "your buffer fund",
+    "tr": "tampon fonunuz",
+    "ar": "صندوق الدعم الخاص بك",
+    "uk": "ваш буферний фонд",
+}
 """What a sender is called when nobody recorded a name; never the name of the statutory bufferbudget."""
 RULE: Final = "-" * 40
 NIL: Final = Cents(0)
-
-Parts = Mapping[str, Template]
 
 
 class MessageKind(StrEnum):
@@ -33,7 +36,7 @@ class MessageKind(StrEnum):
     BUFFER_END = "BUFFER_END"
 
 
-Templates = Mapping[tuple[MessageKind, Language], Parts]
+Templates = Mapping[tuple[MessageKind, MessageLanguage], TemplateFile]
 
 
 class BufferLevel(StrEnum):
@@ -55,11 +58,11 @@ class Sender:
     phone: str | None = None
     email: str | None = None
 
-    def called(self, language: Language) -> str:
+    def called(self, language: MessageLanguage) -> str:
         """The name as it stands inside a sentence."""
         return self.name or UNNAMED[language]
 
-    def signature(self, language: Language) -> str:
+    def signature(self, language: MessageLanguage) -> str:
         """The name as it stands by itself: above a letter, below a message, before an e-mail address."""
         return self.name or UNNAMED[language][:1].upper() + UNNAMED[language][1:]
 
@@ -124,12 +127,61 @@ class Content:
         )
 
 
+class Role(StrEnum):
+    """What a line is to its reader, and to a program that reads it aloud."""
+
+    TITLE = "TITLE"
+    ITEM = "ITEM"
+    TEXT = "TEXT"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a message; an item's text is without its dash."""
+
+    role: Role
+    text: str
+
+    def __str__(self) -> str:
+        return f"- {self.text}" if self.role is Role.ITEM else self.text
+
+
+Paragraph = tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The whole message in one language."""
+
+    language: MessageLanguage
+    subject: str
+    paragraphs: tuple[Paragraph, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join("\n".join(map(str, paragraph)) for paragraph in self.paragraphs)
+
+    @classmethod
+    def from_stored(cls, plain: Mapping[str, Any]) -> "Section":
+        paragraphs = tuple(
+            tuple(Line(Role(line["role"]), line["text"]) for line in lines) for lines in plain["paragraphs"]
+        )
+        return cls(plain["language"], plain["subject"], paragraphs)
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A message as it is read; the subject holds no amount and nothing about the person."""
+    """A message as it is read; the subject holds no amount and nothing about the person.
+
+    `sections` are the same words in their structure, one language each; `sms` is the text message, and
+    `templates` the versions of the files it was made from, as `nl-<version>`.
+    """
 
     subject: str
     text: str
+    sections: tuple[Section, ...] = ()
+    sms: str = ""
+    templates: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """For encryption and storage; `from_bytes` gives an equal value."""
@@ -137,83 +189,96 @@ class Wording:
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> "Wording":
-        return cls(**json.loads(stored))
+        """Read what was stored; what was stored before texts had a structure becomes a section of lines."""
+        plain: dict[str, Any] = json.loads(stored)
+        sections = tuple(Section.from_stored(section) for section in plain.get("sections", ()))
+        return cls(
+            plain["subject"],
+            plain["text"],
+            sections or _plain_sections(plain["subject"], plain["text"]),
+            plain.get("sms", ""),
+            tuple(plain.get("templates", ())),
+        )
 
 
-def parse_parts(source: str) -> Parts:
-    """Read a template file: `== name` opens a part, lines before the first are remarks. ValueError."""
-    parts: dict[str, Template] = {}
-    for piece in re.split(r"^== ", source, flags=re.MULTILINE)[1:]:
-        name, _, body = piece.partition("\n")
-        if not body.strip() or name in parts:
-            raise ValueError(f"part {name!r} of a template is empty or stands there twice")
-        parts[name.strip()] = Template(body.strip())
-    if not parts:
-        raise ValueError("a template has no parts")
-    return parts
+def _plain_sections(subject: str, text: str) -> tuple[Section, ...]:
+    paragraphs = tuple(
+        tuple(Line(Role.TEXT, line) for line in piece.split("\n")) for piece in text.strip().split("\n\n")
+    )
+    return (Section("nl", subject, paragraphs),)
 
 
-def word(content: Content, sender: Sender, preferred: Language, templates: Templates) -> Wording:
-    """The whole message: the preferred language first, the other one below it."""
-    order = (preferred, *(language for language in LANGUAGES if language != preferred))
-    subjects, texts = [], []
-    for language in order:
-        parts = templates[content.kind, language]
-        subjects.append(parts["subject"].substitute())
-        texts.append(_text(content, sender, language, parts))
-    return Wording(subject=" / ".join(subjects), text=f"\n\n{RULE}\n\n".join(texts) + "\n")
-
-
-def letter(wording: Wording, address: Sequence[str], sender: Sender, day: date, language: Language) -> str:
-    """The same text as a letter, with the address where a window envelope shows it."""
-    indented = "\n".join(f"    {line}" for line in address)
-    return (
-        f"{sender.signature(language)}\n\n\n\n{indented}\n\n\n\n"
-        f"{written_day(day, language)}\n\n{wording.subject}\n\n{wording.text}"
+def word(
+    content: Content,
+    sender: Sender,
+    preferred: MessageLanguage,
+    templates: Templates,
+    released: Iterable[str] = ("nl", "en"),
+) -> Wording:
+    """The whole message: the preferred language first, if it is released, and the other one below it."""
+    sections, notes, versions = [], [], []
+    for language in order(preferred, released):
+        template = templates[content.kind, language]
+        subject = template["subject"].substitute()
+        sections.append(Section(language, subject, _paragraphs(content, sender, language, template)))
+        notes.append(_note(content, sender, language, template))
+        versions.append(f"{language}-{template.version}")
+    return Wording(
+        subject=" / ".join(section.subject for section in sections),
+        text=f"\n\n{RULE}\n\n".join(section.text for section in sections) + "\n",
+        sections=tuple(sections),
+        sms="\n".join(notes[:1] if sections[0].language == DUTCH else notes),
+        templates=tuple(versions),
     )
 
 
-def written_month(month: Month, language: Language) -> str:
-    """`maart 2026` or `March 2026`."""
-    return f"{_MONTHS[language].split()[month.number - 1]} {month.year}"
+def _note(content: Content, sender: Sender, language: MessageLanguage, template: TemplateFile) -> str:
+    """The text message in one language: who it is from, what it is about, whom to ask; never an amount."""
+    about = "sms-rest" if _action(content) == "action-none" else "sms-action"
+    ask = "sms-phone" if sender.phone else "sms-ask"
+    values = _values(content, sender, language)
+    return " ".join(template[name].substitute(values).replace("\n", " ") for name in (about, ask))
 
 
-def written_day(day: date, language: Language) -> str:
-    """`2 maart 2026` or `2 March 2026`."""
-    return f"{day.day} {written_month(Month.of(day), language)}"
-
-
-_MONTHS: Final[Mapping[Language, str]] = {
-    "nl": "januari februari maart april mei juni juli augustus september oktober november december",
-    "en": "January February March April May June July August September October November December",
-}
-
-
-def _text(content: Content, sender: Sender, language: Language, parts: Parts) -> str:
-    values = {
-        "sender": sender.called(language),
-        "signature": sender.signature(language),
-        "contact": sender.contact or sender.called(language),
-        "phone": sender.phone or "",
-        "email": sender.email or "",
+def _values(content: Content, sender: Sender, language: MessageLanguage) -> Mapping[str, str]:
+    return {
+        "sender": set_apart(sender.called(language), language),
+        "signature": set_apart(sender.signature(language), language),
+        "contact": set_apart(sender.contact or sender.called(language), language),
+        "phone": set_apart(sender.phone or "", language),
+        "email": set_apart(sender.email or "", language),
         "month": written_month(content.month, language),
-        "returned": format_euro(content.returned_cents, language),
+        "returned": written_amount(content.returned_cents, language),
         "unsettled": written_month(content.unsettled[0], language) if content.unsettled else "",
         **(_amounts(content.figures, language) if content.figures else {}),
     }
 
-    def filled(blocks: Iterable[tuple[str, ...]]) -> list[str]:
-        return ["\n".join(parts[name].substitute(values) for name in block) for block in blocks]
+
+def _lines(name: str, template: TemplateFile, values: Mapping[str, str]) -> Iterator[Line]:
+    """A part's lines, filled in. Their roles come from the template, never from what is filled in."""
+    title = name.endswith("-title")
+    for line in template.lines[name]:
+        role = Role.TITLE if title else Role.ITEM if line.is_item else Role.TEXT
+        yield Line(role, line.text.substitute(values))
+
+
+def _paragraphs(
+    content: Content, sender: Sender, language: MessageLanguage, template: TemplateFile
+) -> tuple[Paragraph, ...]:
+    values = _values(content, sender, language)
+
+    def filled(blocks: Iterable[tuple[str, ...]]) -> list[Paragraph]:
+        return [tuple(line for name in block for line in _lines(name, template, values)) for block in blocks]
 
     paragraphs = filled([("greeting",), ("sender",), *_what_happened(content)])
     if len(content.unsettled) > 1:
-        months = [f"- {written_month(month, language)}" for month in content.unsettled]
-        title, after = (parts[name].substitute() for name in ("unsettled-title", "unsettled-after"))
-        paragraphs.append("\n".join([title, *months, after]))
+        months = [Line(Role.ITEM, written_month(month, language)) for month in content.unsettled]
+        title, after = (tuple(_lines(name, template, {})) for name in ("unsettled-title", "unsettled-after"))
+        paragraphs.append((*title, *months, *after))
     if content.corrections:
-        title = parts["corrections-title"].substitute()
-        paragraphs.append("\n".join([title, *_correction_lines(content.corrections, language, parts)]))
-    return "\n\n".join(paragraphs + filled(_what_to_do(content, sender)))
+        title = tuple(_lines("corrections-title", template, {}))
+        paragraphs.append((*title, *_correction_lines(content.corrections, language, template)))
+    return tuple(paragraphs + filled(_what_to_do(content, sender)))
 
 
 def _what_happened(content: Content) -> Iterable[tuple[str, ...]]:
@@ -255,7 +320,7 @@ def _action(content: Content) -> str:
     return "action-slip" if content.unsettled else "action-none"
 
 
-def _amounts(figures: Figures, language: Language) -> Mapping[str, str]:
+def _amounts(figures: Figures, language: MessageLanguage) -> Mapping[str, str]:
     missing = max(0, figures.floor_cents - figures.cash_after_cents)
     amounts = {
         "wage": figures.wage_cents,
@@ -268,18 +333,21 @@ def _amounts(figures: Figures, language: Language) -> Mapping[str, str]:
         "missing": missing,
         "balance": figures.balance_cents,
     }
-    return {name: format_euro(cents, language) for name, cents in amounts.items()}
+    return {name: written_amount(cents, language) for name, cents in amounts.items()}
 
 
-def _correction_lines(corrections: Sequence[Correction], language: Language, parts: Parts) -> Iterator[str]:
+def _correction_lines(
+    corrections: Sequence[Correction], language: MessageLanguage, template: TemplateFile
+) -> Iterator[Line]:
     for correction in corrections:
         name = "correction"
         if not correction.told_cents:
             name = "correction-new"
         elif not correction.draw_cents:
             name = "correction-gone"
-        yield parts[name].substitute(
-            month=written_month(correction.month, language),
-            before=format_euro(correction.told_cents, language),
-            after=format_euro(correction.draw_cents, language),
-        )
+        values = {
+            "month": written_month(correction.month, language),
+            "before": written_amount(correction.told_cents, language),
+            "after": written_amount(correction.draw_cents, language),
+        }
+        yield from _lines(name, template, values)
