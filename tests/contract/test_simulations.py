@@ -157,10 +157,6 @@ async def test_a_month_without_a_parameter_of_the_law_is_refused_by_name(office:
 
 
 NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
-    ("/municipality/offsetMethod", {"municipality": {"offsetMethod": "EST"}}),
-    ("/municipality/fourWeekMethod", {"municipality": {"offsetMethod": "M1", "fourWeekMethod": "DAY20"}}),
-    ("/municipality/holidayClaim", {"municipality": {"offsetMethod": "M1", "holidayClaim": "WHEN_PAID"}}),
-    ("/municipality/lateSlip", {"municipality": {"offsetMethod": "M1", "lateSlip": "ESTIMATE"}}),
     ("/household/ageBand", {"household": {"kind": "SINGLE", "ageBand": "AOW"}}),
     ("/household/adultsSharingCosts", {"household": {"kind": "SINGLE", "adultsSharingCosts": 3}}),
     (

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buffer_ledger.attribution import OffsetMethod, affected_from, base_months, current, touched_rows
+from buffer_ledger.attribution import OffsetMethod, base_months, current
 from buffer_ledger.bookkeeping import Transfer, balances_of, check_sum, check_used, rebooking
-from buffer_ledger.offset import law_month
+from buffer_ledger.earnings import affected_from, touched_rows
+from buffer_ledger.norms import law_month
 from buffer_ledger.timeline import Case, Exemption, MonthRow, MunicipalityRules, Part, SlipFact, run
 from shared.law import Law, ParameterMissing
 from shared.money import Cents
@@ -214,7 +215,8 @@ def test_a_row_that_a_slip_does_not_touch_changes_through_the_balance_alone(
     touched = touched_rows(late, known.rules, _counting_until_now(known, late))
 
     for old, new in zip(before, after, strict=True):
-        if old.month not in touched:
+        # A month below nil takes from later ones, so what the slip does to it may reach those.
+        if old.month not in touched and old.debt_cents == new.debt_cents == 0:
             assert _without_buffer(new) == _without_buffer(old)
 
 

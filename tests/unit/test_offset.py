@@ -5,18 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from buffer_ledger.offset import (
-    Exemption,
-    Household,
-    HouseholdKind,
-    LawMonth,
-    benefit,
-    counted,
-    exempt,
-    holiday_claim,
-    household_in,
-    law_month,
-)
+from buffer_ledger.norms import Household, HouseholdKind, LawMonth, household_in, law_month
+from buffer_ledger.offset import Exemption, benefit, counted, exempt, holiday_claim
 from shared.law import Law, ParameterMissing
 from shared.money import Cents
 from shared.months import Month

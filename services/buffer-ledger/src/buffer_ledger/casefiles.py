@@ -1,13 +1,13 @@
-"""Everything known about enrolments, loaded in bulk: nine queries, for one person or for two hundred."""
+"""Everything known about enrolments, loaded in bulk: ten queries, for one person or for two hundred."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Table, insert, select, update
 
-from buffer_ledger.attribution import MunicipalityRules, Part, SlipFact
-from buffer_ledger.offset import Household
+from buffer_ledger.attribution import MunicipalityRules, Part, PayPeriod, SlipFact
+from buffer_ledger.norms import Household
 from buffer_ledger.policy import Policy, policy_from_json
 from buffer_ledger.store import maybe_month, month_of, rules_of
 from buffer_ledger.tables import (
@@ -18,6 +18,7 @@ from buffer_ledger.tables import (
     SCHEME_POLICY,
     SETTLED_MONTH,
     SLIP,
+    UNCHANGED_MONTH,
     ZERO_MONTH,
 )
 from buffer_ledger.timeline import Case, MonthRow
@@ -45,6 +46,7 @@ class Enrolment:
     first_month: Month
     last_month: Month
     household: Mapping[str, Any]
+    exemptions: Sequence[Mapping[str, Any]] = ()
     state: Literal["ACTIVE", "ENDED"] = "ACTIVE"
     ended_reason: str | None = None
     closed_through: Month | None = None
@@ -110,6 +112,7 @@ async def add_enrolment(tx: Tx, enrolment: Enrolment) -> None:
         "first_month": str(enrolment.first_month),
         "last_month": str(enrolment.last_month),
         "household": dict(enrolment.household),
+        "exemptions": [dict(exemption) for exemption in enrolment.exemptions],
         "state": enrolment.state,
         "ended_reason": None,
         "closed_through": None,
@@ -182,7 +185,8 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment]) -> list[CaseFile]:
     registered = await _registered(reading, people)
     employers = await _employers(reading, people)
     slips = await _slips(reading, people)
-    zero_months = await _zero_months(reading, people)
+    zero_months = await _declared_months(reading, ZERO_MONTH, people)
+    unchanged_months = await _declared_months(reading, UNCHANGED_MONTH, people)
     parked = await has_parked(reading, people)
     settled = await settled_months(reading, ids)
     orders = await counting_orders(reading, ids)
@@ -200,7 +204,9 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment]) -> list[CaseFile]:
             cap_cents=enrolment.cap_cents,
             slips=slips.get(person, ()),
             zero_months=frozenset(zero_months.get(person, ())),
+            unchanged_months=frozenset(unchanged_months.get(person, ())),
             expected_employers=frozenset(employers.get(person, ())),
+            pay_periods=employers.get(person, {}),
             paid={
                 month: own_settled[month].row
                 for month, order in own_orders.items()
@@ -289,6 +295,7 @@ def enrolment_of(row: Row[Any]) -> Enrolment:
         first_month=month_of(row.first_month),
         last_month=month_of(row.last_month),
         household=row.household,
+        exemptions=tuple(row.exemptions),
         state=row.state,
         ended_reason=row.ended_reason,
         closed_through=maybe_month(row.closed_through),
@@ -315,16 +322,17 @@ async def _registered(reading: ReadTx, people: Collection[str]) -> dict[str, str
     return {row.participant_id: row.municipality for row in await reading.rows(found)}
 
 
-async def _employers(reading: ReadTx, people: Collection[str]) -> dict[str, set[str]]:
+async def _employers(reading: ReadTx, people: Collection[str]) -> dict[str, dict[str, PayPeriod]]:
+    """The registered jobs of people with their pay periods."""
     found = select(EMPLOYMENT).where(among(EMPLOYMENT.c.participant_id, people))
-    employers: dict[str, set[str]] = {}
+    employers: dict[str, dict[str, PayPeriod]] = {}
     for row in await reading.rows(found):
-        employers.setdefault(row.participant_id, set()).add(row.employer_key)
+        employers.setdefault(row.participant_id, {})[row.employer_key] = row.pay_period
     return employers
 
 
-async def _zero_months(reading: ReadTx, people: Collection[str]) -> dict[str, set[Month]]:
-    found = select(ZERO_MONTH).where(among(ZERO_MONTH.c.participant_id, people))
+async def _declared_months(reading: ReadTx, kind: Table, people: Collection[str]) -> dict[str, set[Month]]:
+    found = select(kind).where(among(kind.c.participant_id, people))
     months: dict[str, set[Month]] = {}
     for row in await reading.rows(found):
         months.setdefault(row.participant_id, set()).add(month_of(row.month))
@@ -350,4 +358,6 @@ def _slip_of(row: Row[Any]) -> SlipFact:
         pay_date=row.pay_date,
         parts=tuple(Part(kind, Cents(net_cents)) for kind, net_cents in row.parts),
         tax_credit_applied=row.tax_credit_applied,
+        pay_period=row.pay_period,
+        source=row.source,
     )

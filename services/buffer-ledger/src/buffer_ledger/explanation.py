@@ -282,6 +282,26 @@ _HELD: dict[HeldReason, dict[Language, str]] = {
             "again. Until then nothing comes from your buffer."
         ),
     },
+    "ESTIMATED": {
+        "nl": (
+            "Deze maand staat nog niet vast, want we rekenen met een schatting. Als de loonstrook er is, "
+            "rekenen we opnieuw. Tot dan komt er niets uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet, because we calculate with an estimate. When the wage slip is there "
+            "we calculate again. Until then nothing comes from your buffer."
+        ),
+    },
+    "MANUAL_REVIEW": {
+        "nl": (
+            "Deze maand staat nog niet vast, want een medewerker rekent hem zelf uit. Tot dan komt er niets "
+            "uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet, because a member of staff works it out. Until then nothing comes "
+            "from your buffer."
+        ),
+    },
     "PARKED": {
         "nl": (
             "Deze maand staat nog niet vast, want we kijken nog iets na. Tot dan komt er niets uit uw buffer."

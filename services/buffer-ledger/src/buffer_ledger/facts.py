@@ -11,6 +11,7 @@ from buffer_ledger import store
 from buffer_ledger.attribution import Part, SlipFact
 from buffer_ledger.casefiles import Enrolment, enrolments, load
 from buffer_ledger.draw_log import LATE_FACT, draws_of, note_draws
+from buffer_ledger.earnings import earliest_month
 from buffer_ledger.figures import Figures
 from buffer_ledger.funds import tell_returned
 from buffer_ledger.settling import active, end, settle
@@ -29,6 +30,7 @@ from shared.months import Month
 from shared.personal_keys import KeyStore
 
 EARLIEST = Month(1900, 1)
+_KINDS = ("ZERO", "UNCHANGED")
 
 
 class Facts:
@@ -83,18 +85,18 @@ class Facts:
         # A correction may have moved its pay date away from a closed month, so every one counts as touching.
         touched: dict[str, Month] = {}
         for event, fact in facts.values():
-            since = min(fact.earned_month, fact.received_month)
+            since = earliest_month(fact)
             month = EARLIEST if fact.version > 1 else since
             touched[event.participant_id] = min(month, touched.get(event.participant_id, month))
         await self._settle_touched(tx, people, touched)
 
     async def declared(self, tx: Tx, batch: Sequence[Incoming]) -> None:
-        """Keep months declared to be without work; a held month may settle by it."""
+        """Keep months declared to be without work or unchanged; a held month may settle by it."""
         events: list[MonthDeclared] = [told.event for told in batch]
-        if any(event.kind != "ZERO" for event in events):
-            raise PoisonMessage("a declaration that a month is unchanged is not built yet")
         await self._must_match(tx, events)
-        await store.keep_zero_months(tx, [(event.participant_id, event.month) for event in events])
+        said = {kind: [(e.participant_id, e.month) for e in events if e.kind == kind] for kind in _KINDS}
+        await store.keep_zero_months(tx, said["ZERO"])
+        await store.keep_unchanged_months(tx, said["UNCHANGED"])
         touched: dict[str, Month] = {}
         for event in events:
             touched[event.participant_id] = min(event.month, touched.get(event.participant_id, event.month))
@@ -150,9 +152,7 @@ class Facts:
 
 
 def slip_fact(event: WageSlipFact) -> SlipFact:
-    """The fact as the rules use it; raises PoisonMessage for what no rule is built for."""
-    if event.pay_period != "MONTH":
-        raise PoisonMessage(f"pay periods of {event.pay_period} are not built yet")
+    """The fact as the rules use it; raises PoisonMessage for what no rule knows."""
     try:
         return SlipFact(
             wage_slip_id=event.wage_slip_id,
@@ -164,6 +164,8 @@ def slip_fact(event: WageSlipFact) -> SlipFact:
             pay_date=event.pay_date,
             parts=tuple(Part(part.kind, part.net_cents) for part in event.parts),
             tax_credit_applied=event.tax_credit_applied,
+            pay_period=event.pay_period,
+            source=event.source,
         )
     except ValueError as refused:
         raise PoisonMessage(str(refused)) from None

@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 
 from buffer_ledger import municipalities
+from buffer_ledger.attribution import MonthDay
 from buffer_ledger.http_closes import close_calls
 from buffer_ledger.http_enrolments import enrolment_calls
 from buffer_ledger.http_funds import fund_calls
@@ -28,6 +29,13 @@ class MunicipalityRequest(OffsetRequest):
     valid_from: CalendarMonth | None = None
 
 
+class MonthDayAnswer(ResponseModel):
+    """A day that comes back every month; without a day the last one."""
+
+    day: int | None = None
+    months_after: int
+
+
 class SettingsAnswer(ResponseModel):
     """Settings with the month they hold from; absent for every month."""
 
@@ -39,6 +47,8 @@ class SettingsAnswer(ResponseModel):
     year_end_pay: str
     cut_off_day: int
     late_slip: str
+    deadline: MonthDayAnswer | None = None
+    pay_day: MonthDayAnswer | None = None
 
 
 class MunicipalityAnswer(SettingsAnswer):
@@ -105,4 +115,10 @@ def _settings_answer(dated: DatedRules) -> SettingsAnswer:
         year_end_pay=rules.year_end_pay,
         cut_off_day=rules.cut_off_day,
         late_slip=rules.late_slip,
+        deadline=_day_answer(rules.deadline),
+        pay_day=_day_answer(rules.pay_day),
     )
+
+
+def _day_answer(day: MonthDay | None) -> MonthDayAnswer | None:
+    return None if day is None else MonthDayAnswer(day=day.day, months_after=day.months_after)

@@ -1,6 +1,6 @@
 """A municipality's way of working, dated by month; what is closed does not change any more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buffer_ledger import store
 from buffer_ledger.attribution import MunicipalityRules
@@ -73,13 +73,4 @@ def _holds(known: list[DatedRules], wanted: DatedRules) -> bool:
 
 
 def _undated(dated: DatedRules) -> tuple[str, MunicipalityRules]:
-    rules = dated.rules
-    return dated.name, MunicipalityRules(
-        valid_from=None,
-        offset_method=rules.offset_method,
-        four_week_method=rules.four_week_method,
-        holiday_claim=rules.holiday_claim,
-        year_end_pay=rules.year_end_pay,
-        cut_off_day=rules.cut_off_day,
-        late_slip=rules.late_slip,
-    )
+    return dated.name, replace(dated.rules, valid_from=None)

@@ -4,37 +4,20 @@ Every amount is exact until one of the three points of reading 1 where it is rou
 share, the holiday claim and the part of the benefit that is paid every month.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
 
+from buffer_ledger.norms import LawMonth
 from shared.law import Bracket, Law, ReceiptLine
 from shared.money import Cents, half_up
 from shared.months import Month
 
-HouseholdKind = Literal["SINGLE", "SINGLE_PARENT", "COUPLE"]
-
-NORM: dict[HouseholdKind, str] = {
-    "SINGLE": "participatiewet/norm_alleenstaande",
-    "SINGLE_PARENT": "participatiewet/norm_alleenstaande",
-    "COUPLE": "participatiewet/norm_gehuwden",
-}
-"""A single parent has the norm of a single person (art. 21); what children cost is in kindgebonden budget."""
-
-HOLIDAY_SHARE = "participatiewet/holiday_allowance_share"
 CLAIM_TABLE = "regeling_participatiewet/holiday_claim_table"
 CLAIM_FLAT = "regeling_participatiewet/holiday_claim_flat"
-
-
-@dataclass(frozen=True, slots=True)
-class Household:
-    """A household of people of 21 to AOW age who share their costs with nobody else, from a month on."""
-
-    kind: HouseholdKind
-    from_month: Month
+CLAIM_AOW = "regeling_participatiewet/holiday_claim_aow"
+"""Art. 14; its figures are not among ours, so a wage at AOW age waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +42,6 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True)
-class LawMonth:
-    """The norm of a month and what follows from it alone, worked out once per month and kind of household."""
-
-    norm_cents: Cents
-    full_payment_cents: Cents
-    """The benefit paid in a month without income: the norm without its holiday part."""
-    paid_share: Fraction
-    receipt: tuple[ReceiptLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Benefit:
     """What is paid in a month and what is kept for the holiday allowance, in cents."""
 
@@ -85,32 +57,6 @@ class HolidayClaim:
     receipt: tuple[ReceiptLine, ...]
 
 
-def household_in(households: Sequence[Household], month: Month) -> Household:
-    """The household of a month: the last one that began not after it; the first one before that."""
-    ordered = sorted(households, key=lambda household: household.from_month)
-    if not ordered:
-        raise ValueError("an enrolment has at least one household")
-    chosen = ordered[0]
-    for household in ordered:
-        if household.from_month <= month:
-            chosen = household
-    return chosen
-
-
-@lru_cache(maxsize=4096)
-def law_month(law: Law, month: Month, kind: HouseholdKind) -> LawMonth:
-    """The norm of art. 21 and the paid share of it (art. 19(3)); raises ParameterMissing without a figure."""
-    norm = law.value(NORM[kind], month)
-    holiday = law.value(HOLIDAY_SHARE, month)
-    paid_share = 1 - Fraction(holiday.share)
-    return LawMonth(
-        norm_cents=norm.cents,
-        full_payment_cents=half_up(paid_share * norm.cents),
-        paid_share=paid_share,
-        receipt=(norm.receipt(), holiday.receipt()),
-    )
-
-
 def exempt(wage_cents: int, exemption: Exemption | None, month: Month) -> Cents:
     """The part of a wage that is not counted: the share, rounded, then its maximum. Nil on a negative
     wage."""
@@ -120,15 +66,18 @@ def exempt(wage_cents: int, exemption: Exemption | None, month: Month) -> Cents:
     return share if exemption.cap_cents is None else min(share, exemption.cap_cents)
 
 
-def holiday_claim(law: Law, month: Month, rest_cents: int, *, credit_not_applied: bool) -> HolidayClaim:
+def holiday_claim(
+    law: Law, month: Month, rest_cents: int, *, credit_not_applied: bool, aow: bool = False
+) -> HolidayClaim:
     """The claim on what is left of a wage after the exempt share (art. 31(4); readings 2 and 4).
 
     A rest of nil or less builds up no claim and needs no parameter; else ParameterMissing without a figure.
     """
     if rest_cents <= 0:
         return _NO_CLAIM
-    row = _claim_rows(law, month, credit_not_applied)[0]
-    for candidate in _claim_rows(law, month, credit_not_applied):
+    rows = _claim_rows(law, month, CLAIM_AOW if aow else CLAIM_FLAT if credit_not_applied else CLAIM_TABLE)
+    row = rows[0]
+    for candidate in rows:
         if candidate.from_cents > rest_cents:
             break
         row = candidate
@@ -160,12 +109,11 @@ _NO_CLAIM = HolidayClaim(Cents(0), ())
 
 
 @lru_cache(maxsize=1024)
-def _claim_rows(law: Law, month: Month, credit_not_applied: bool) -> tuple[_ClaimRow, ...]:
-    if credit_not_applied:
-        flat = law.value(CLAIM_FLAT, month)
-        return (_ClaimRow(0, Fraction(flat.share), 0, (flat.receipt(),)),)
-    table = law.value(CLAIM_TABLE, month)
-    return tuple(_claim_row(bracket, table.receipt(bracket)) for bracket in table.brackets)
+def _claim_rows(law: Law, month: Month, name: str) -> tuple[_ClaimRow, ...]:
+    claim = law.value(name, month)
+    if claim.unit == "share":
+        return (_ClaimRow(0, Fraction(claim.share), 0, (claim.receipt(),)),)
+    return tuple(_claim_row(bracket, claim.receipt(bracket)) for bracket in claim.brackets)
 
 
 def _claim_row(bracket: Bracket, line: ReceiptLine) -> _ClaimRow:

@@ -5,14 +5,14 @@ text in the database.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, not_, or_, select, update
 
-from buffer_ledger.attribution import MunicipalityRules, SlipFact
+from buffer_ledger.attribution import ESTIMATE, MonthDay, MunicipalityRules, SlipFact
 from buffer_ledger.policy import Policy, policy_from_json, policy_to_json
 from buffer_ledger.tables import (
     CLOSED_MONTH,
@@ -29,6 +29,7 @@ from buffer_ledger.tables import (
     SCHEME,
     SCHEME_POLICY,
     SLIP,
+    UNCHANGED_MONTH,
     ZERO_MONTH,
 )
 from shared.database import ReadTx, Tx, among, insert_ignore, lock_for_update, upsert
@@ -95,6 +96,11 @@ async def put_rules(tx: Tx, code: str, dated: DatedRules) -> None:
         "year_end_pay": rules.year_end_pay,
         "cut_off_day": rules.cut_off_day,
         "late_slip": rules.late_slip,
+        "calendar": {
+            name: asdict(day)
+            for name, day in (("deadline", rules.deadline), ("pay_day", rules.pay_day))
+            if day is not None
+        },
         "recorded_at": tx.now,
     }
     changed = [name for name in row if name not in {"municipality", "valid_from"}]
@@ -132,6 +138,7 @@ def _rules(row: Row[Any]) -> MunicipalityRules:
         year_end_pay=row.year_end_pay,
         cut_off_day=row.cut_off_day,
         late_slip=row.late_slip,
+        **{name: MonthDay(**day) for name, day in row.calendar.items()},
     )
 
 
@@ -336,7 +343,8 @@ async def erase(tx: Tx, participant_ids: Collection[str]) -> None:
 
 
 async def keep_slips(tx: Tx, slips: Sequence[tuple[str, str, str, SlipFact]]) -> None:
-    """Keep slip facts (person, source, pay period, fact); of each slip the highest version stays.
+    """Keep slip facts (person, source, pay period, fact); of each slip the highest version stays, and an
+    estimate never replaces what a slip said.
 
     A slip may stand in the list once. Statements: one, for any number.
     """
@@ -360,9 +368,30 @@ async def keep_slips(tx: Tx, slips: Sequence[tuple[str, str, str, SlipFact]]) ->
     ]
     changed = [column.name for column in SLIP.columns if not column.primary_key]
     statement = upsert(
-        tx, SLIP, ["participant_id", "slip_key"], changed, where=lambda new: SLIP.c.version < new.version
+        tx,
+        SLIP,
+        ["participant_id", "slip_key"],
+        changed,
+        where=lambda new: _counts_more(new.version, new.source),
     )
     await tx.execute(statement, rows)
+
+
+def _counts_more(version: Any, source: Any) -> ColumnElement[bool]:
+    """Whether a new version takes the place of the one that is kept."""
+    was_estimate = SLIP.c.source == ESTIMATE
+    is_estimate = source == ESTIMATE
+    higher = SLIP.c.version < version
+    return or_(and_(was_estimate, not_(is_estimate)), and_(higher, or_(was_estimate, not_(is_estimate))))
+
+
+async def keep_unchanged_months(tx: Tx, months: Collection[tuple[str, Month]]) -> None:
+    """Keep declarations of a month as the one before (person, month); again is no harm."""
+    rows = [
+        {"participant_id": participant_id, "month": str(month), "recorded_at": tx.now}
+        for participant_id, month in sorted(set(months))
+    ]
+    await tx.execute(insert_ignore(tx, UNCHANGED_MONTH, ["participant_id", "month"]), rows)
 
 
 async def keep_zero_months(tx: Tx, months: Collection[tuple[str, Month]]) -> None:

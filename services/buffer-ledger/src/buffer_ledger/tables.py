@@ -1,8 +1,8 @@
 """The tables of the ledger's database, one class each; rows never leave store.py and books.py.
 
 Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
-scheme_policy, donation, fund_snapshot and fund_share. Months are text `YYYY-MM`, which sorts as time does;
-amounts are whole cents.
+scheme_policy, donation, fund_snapshot, fund_share and offset_statement. Months are text `YYYY-MM`, which
+sorts as time does; amounts are whole cents.
 """
 
 from datetime import date, datetime
@@ -75,6 +75,7 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
 
+_OPEN = text("state = 'OPEN'")
 _COUNTS = text("state IN ('OPEN', 'EXECUTED')")
 
 # ---- settings of a municipality --------------------------------------------------------------------------
@@ -101,6 +102,8 @@ class MunicipalityRulesRow(LedgerTable, table=True):
     year_end_pay: str = _code()
     cut_off_day: int
     late_slip: str = _code()
+    calendar: Any = _json()
+    """The days of a month by which slips are due and on which the benefit is paid, where they are known."""
     recorded_at: datetime = _instant()
     __table_args__ = (CheckConstraint("cut_off_day BETWEEN 1 AND 28", name="cut_off_day_in_month"),)
 
@@ -254,6 +257,67 @@ class ZeroMonthRow(LedgerTable, table=True):
     recorded_at: datetime = _instant()
 
 
+class UnchangedMonthRow(LedgerTable, table=True):
+    """A month declared to be as the one before it, for which no slip is due."""
+
+    __tablename__ = "unchanged_month"
+    participant_id: str = _id(primary_key=True)
+    month: str = _code(7, primary_key=True)
+    recorded_at: datetime = _instant()
+
+
+class OffsetStatementRow(LedgerTable, table=True):
+    """What the municipality decided for a person's month; append-only, the one recorded last counts."""
+
+    __tablename__ = "offset_statement"
+    statement_id: str = _id(primary_key=True)
+    participant_id: str = _id(index=True)
+    municipality: str = _code(4)
+    month: str = _code(7)
+    counted_cents: int = _cents()
+    benefit_paid_cents: int = _cents()
+    holiday_allowance_cents: int = _cents()
+    decided_on: date
+    reference: str | None = Field(default=None, nullable=True, sa_type=String(200))
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        CheckConstraint("counted_cents >= 0", name="counted_not_negative"),
+        CheckConstraint("benefit_paid_cents >= 0", name="paid_not_negative"),
+        CheckConstraint("holiday_allowance_cents >= 0", name="allowance_not_negative"),
+    )
+
+
+class CaseRow(LedgerTable, table=True):
+    """Something about a person's month that an official is to look at; closed with what was found."""
+
+    __tablename__ = "ledger_case"
+    case_id: str = _id(primary_key=True)
+    municipality: str = _code(4)
+    participant_id: str = _id(index=True)
+    month: str = _code(7)
+    kind: str = _code()
+    state: str = _code()
+    details: Any = _json()
+    resolution: str | None = Field(default=None, nullable=True, sa_type=String(500))
+    resolved_by: str | None = Field(default=None, nullable=True, sa_type=String(200))
+    resolved_at: datetime | None = _maybe_instant()
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        _one_of("state", "OPEN", "RESOLVED"),
+        CheckConstraint("(state = 'RESOLVED') = (resolved_at IS NOT NULL)", name="resolved_has_time"),
+        Index("ledger_case_by_municipality", "municipality", "state", "case_id"),
+        Index(
+            "ledger_case_one_open",
+            "participant_id",
+            "month",
+            "kind",
+            unique=True,
+            sqlite_where=_OPEN,
+            postgresql_where=_OPEN,
+        ),
+    )
+
+
 class EnrolmentRow(LedgerTable, table=True):
     """A person's place in a scheme. Its row is the lock that everything which books for it takes first."""
 
@@ -268,6 +332,7 @@ class EnrolmentRow(LedgerTable, table=True):
     first_month: str = _code(7)
     last_month: str = _code(7)
     household: Any = _json()
+    exemptions: Any = _json()
     state: str = _code()
     ended_reason: str | None = Field(default=None, sa_type=String(40))
     closed_through: str | None = Field(default=None, sa_type=String(7))
@@ -280,6 +345,27 @@ class EnrolmentRow(LedgerTable, table=True):
         CheckConstraint("first_month <= last_month", name="months_in_order"),
         Index("enrolment_by_municipality", "municipality", "enrolment_id"),
     )
+
+
+class HouseholdChangeRow(LedgerTable, table=True):
+    """The household of an enrolment from a day on; said again for the same day, it replaces what was said."""
+
+    __tablename__ = "household_change"
+    enrolment_id: str = _id(primary_key=True, foreign_key="enrolment.enrolment_id")
+    from_day: date = Field(primary_key=True)
+    household: Any = _json()
+    recorded_at: datetime = _instant()
+
+
+class BenefitPeriodRow(LedgerTable, table=True):
+    """Days with right to bijstand; without a last one they go on. Set as a whole for an enrolment."""
+
+    __tablename__ = "benefit_period"
+    enrolment_id: str = _id(primary_key=True, foreign_key="enrolment.enrolment_id")
+    first_day: date = Field(primary_key=True)
+    last_day: date | None = Field(default=None, nullable=True)
+    recorded_at: datetime = _instant()
+    __table_args__ = (CheckConstraint("last_day IS NULL OR last_day >= first_day", name="days_in_order"),)
 
 
 class PayeeRow(LedgerTable, table=True):
@@ -475,7 +561,12 @@ PARTICIPANT = table(ParticipantRow)
 EMPLOYMENT = table(EmploymentRow)
 SLIP = table(SlipRow)
 ZERO_MONTH = table(ZeroMonthRow)
+UNCHANGED_MONTH = table(UnchangedMonthRow)
+OFFSET_STATEMENT = table(OffsetStatementRow)
+CASE = table(CaseRow)
 ENROLMENT = table(EnrolmentRow)
+HOUSEHOLD_CHANGE = table(HouseholdChangeRow)
+BENEFIT_PERIOD = table(BenefitPeriodRow)
 PAYEE = table(PayeeRow)
 SETTLED_MONTH = table(SettledMonthRow)
 MONTH_CLOSE = table(MonthCloseRow)
@@ -492,4 +583,5 @@ APPEND_ONLY = (
     "donation",
     "fund_snapshot",
     "fund_share",
+    "offset_statement",
 )

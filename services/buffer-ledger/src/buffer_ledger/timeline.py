@@ -12,22 +12,14 @@ from typing import Any, Literal
 
 from buffer_ledger.approvals import Agreed, ApprovalNeed, agreed
 from buffer_ledger.attribution import (
-    NOTHING_EARNED,
-    NOTHING_RECEIVED,
-    Earned,
+    FourWeekMethod,
     MunicipalityRules,
     OffsetMethod,
     Part,
-    Received,
+    PayPeriod,
     SlipFact,
-    affected_from,
-    base_months,
-    current,
-    earned_by_month,
-    received_by_month,
-    rules_in_force,
-    touched_rows,
 )
+from buffer_ledger.benefit_periods import BenefitPeriod
 from buffer_ledger.drawing import (
     Causes,
     Draw,
@@ -36,33 +28,39 @@ from buffer_ledger.drawing import (
     floor_cents,
     repayment,
 )
-from buffer_ledger.offset import (
-    Exemption,
-    Household,
-    HouseholdKind,
-    benefit,
-    counted,
-    exempt,
-    holiday_claim,
-    household_in,
-    law_month,
+from buffer_ledger.earnings import affected_from, touched_rows
+from buffer_ledger.entitlement import (
+    Circumstances,
+    Earner,
+    Entitlement,
+    Entitlements,
+    OffsetStatement,
+    OtherIncome,
 )
+from buffer_ledger.exemptions import Ground
+from buffer_ledger.norms import Household, HouseholdKind, LawMonth
+from buffer_ledger.offset import Exemption
 from buffer_ledger.policy import DrawAmount, Policy
 from buffer_ledger.running import Running
-from shared.law import Law, ParameterMissing, ReceiptLine
-from shared.money import Cents
+from shared.law import Law, ReceiptLine
+from shared.money import Cents, half_up
 from shared.months import Month
 
 __all__ = [
     "FIRST_COMPUTED",
+    "BenefitPeriod",
     "Case",
+    "Earner",
     "Exemption",
+    "Ground",
     "HeldReason",
     "Household",
     "HouseholdKind",
     "MonthRow",
     "MunicipalityRules",
     "OffsetMethod",
+    "OffsetStatement",
+    "OtherIncome",
     "Part",
     "Policy",
     "SlipFact",
@@ -76,7 +74,9 @@ _NIL = Cents(0)
 FIRST_COMPUTED = Month(2020, 1)
 """Before it nobody was enrolled anywhere: an earlier month is a slip of the pen."""
 
-HeldReason = Literal["SLIP_MISSING", "PARKED", "NOT_REGISTERED", "PARAMETER_MISSING"]
+HeldReason = Literal[
+    "SLIP_MISSING", "ESTIMATED", "MANUAL_REVIEW", "PARKED", "NOT_REGISTERED", "PARAMETER_MISSING"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,19 @@ class MonthRow:
     """What waits for a person to agree: held in `balance_cents`, and neither drawn nor paid."""
     need: ApprovalNeed | None = None
     above_gift_limit: bool = False
+    four_week_method: FourWeekMethod = "X13_12"
+    """How the municipality converts four-weekly pay in this month."""
+    other_income_cents: Cents = _NIL
+    """Income beside wage that is in the counted amount."""
+    debt_cents: Cents = _NIL
+    """What earlier months below nil took off the wage before it was counted; nil or less."""
+    official: bool = False
+    """Whether counted and paid are the municipality's own (an offset statement)."""
+    shadow_counted_cents: Cents = _NIL
+    shadow_paid_cents: Cents = _NIL
+    """What we compute ourselves, to compare a statement with."""
+    days_of_right: int | None = None
+    """Days with right to bijstand where that is not the whole month."""
 
     def to_json(self) -> str:
         """The row as JSON text; `from_json` gives an equal row back."""
@@ -163,7 +176,8 @@ class Case:
     calendar year. `expected_employers` are the employments that owe a
     slip for every month from `first_month` on, unless the month is one of `zero_months`. `norm_month` pins
     every dated parameter to that month's. `simulate` books a revolving buffer's repayments at once; a real
-    one waits for the money.
+    one waits for the money. `right` are the periods with bijstand, None for always; `partner` is who earns
+    beside the participant; `statements` are the municipality's own decisions by month.
     """
 
     first_month: Month
@@ -189,6 +203,15 @@ class Case:
     drawn_elsewhere: Mapping[Month, int] = field(default_factory=dict)
     benefit_paid_on: Mapping[Month, date] = field(default_factory=dict)
     gift_room: Mapping[int, int] = field(default_factory=dict)
+    grounds: Sequence[Ground] = ()
+    pay_periods: Mapping[str, PayPeriod] = field(default_factory=dict)
+    """The pay period of an expected employer that does not pay by the month."""
+    unchanged_months: frozenset[Month] = frozenset()
+    partner: Earner | None = None
+    right: Sequence[BenefitPeriod] | None = None
+    other_income: Sequence[OtherIncome] = ()
+    other_cash: Mapping[Month, int] = field(default_factory=dict)
+    statements: Mapping[Month, OffsetStatement] = field(default_factory=dict)
 
 
 def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
@@ -199,7 +222,7 @@ def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
     together pass the cap.
     """
     last = case.until if case.last_month is None else min(case.until, case.last_month)
-    facts = _Facts.of(case)
+    entitlements = Entitlements(_circumstances(case, last), law)
     running = Running(
         policy=case.policy,
         cap_cents=case.cap_cents,
@@ -212,49 +235,43 @@ def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
     rows: list[MonthRow] = []
     for month in Month.span(case.first_month, last):
         row = _paid_row if month in case.paid else _row
-        rows.append(row(case, law, facts, month, running, rows))
+        rows.append(row(case, entitlements, month, running, rows))
     return tuple(rows)
 
 
 _ROW_MEMBERS = tuple(member.name for member in fields(MonthRow))
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """The slips of a case, by the month they were earned and received in."""
-
-    earned: Mapping[Month, Earned]
-    received: Mapping[Month, Received]
-
-    @classmethod
-    def of(cls, case: Case) -> "_Facts":
-        slips = current(case.slips)
-        return cls(earned_by_month(slips), received_by_month(slips))
-
-
-@dataclass(frozen=True, slots=True)
-class _Offset:
-    """The benefit side of a row, before the buffer. Without a figure of the law it is nil throughout, which
-    says that it could not be computed and not that there is no benefit."""
-
-    exempt_cents: int
-    counted_cents: int = 0
-    benefit_paid_cents: int = 0
-    holiday_reserve_cents: int = 0
-    floor_cents: int = 0
-    offset_cents: int = 0
-    norm_cents: int = 0
-    receipt: tuple[ReceiptLine, ...] = ()
-    missing_parameter: str | None = None
+def _circumstances(case: Case, last: Month) -> Circumstances:
+    applicant = Earner(
+        slips=case.slips,
+        expected={key: case.pay_periods.get(key, "MONTH") for key in sorted(case.expected_employers)},
+        zero_months=case.zero_months,
+        unchanged_months=case.unchanged_months,
+        grounds=case.grounds,
+        exemption=case.exemption,
+    )
+    return Circumstances(
+        first_month=case.first_month,
+        until=last,
+        households=case.households,
+        rules=case.rules,
+        earners=(applicant,) if case.partner is None else (applicant, case.partner),
+        right=case.right,
+        other_income=case.other_income,
+        other_cash=case.other_cash,
+        statements=case.statements,
+        norm_month=case.norm_month,
+    )
 
 
 def _paid_row(
-    case: Case, law: Law, facts: _Facts, month: Month, running: Running, before: Sequence[MonthRow]
+    case: Case, entitlements: Entitlements, month: Month, running: Running, before: Sequence[MonthRow]
 ) -> MonthRow:
     """A month whose money moved: as it was, but for an extra draw that it now turns out to lack."""
     paid = case.paid[month]
     running.set_aside(month, -paid.draw_cents)
-    now = _as_known_now(case, law, facts, month, running, before)
+    now = _as_known_now(case, entitlements, month, running, before)
     running.owed_cents -= paid.netted_cents
     if now is not None and case.policy.on_negative_correction == "NET_NEXT_DRAW":
         running.owed_cents += max(0, paid.draw_cents - now.draw_cents - now.proposed_cents)
@@ -276,71 +293,63 @@ def _paid_row(
 
 
 def _as_known_now(
-    case: Case, law: Law, facts: _Facts, month: Month, running: Running, before: Sequence[MonthRow]
+    case: Case, entitlements: Entitlements, month: Month, running: Running, before: Sequence[MonthRow]
 ) -> MonthRow | None:
     """What a paid month would be if it had not been paid; None when that makes no difference or is not known
     for sure."""
     if not case.extra_draws and case.policy.on_negative_correction != "NET_NEXT_DRAW":
         return None
-    row = _row(case, law, facts, month, running.copy(), before)
+    row = _row(case, entitlements, month, running.copy(), before)
     return None if row.held else row
 
 
 def _row(
-    case: Case, law: Law, facts: _Facts, month: Month, running: Running, before: Sequence[MonthRow]
+    case: Case, entitlements: Entitlements, month: Month, running: Running, before: Sequence[MonthRow]
 ) -> MonthRow:
-    earned = {base: facts.earned.get(base, NOTHING_EARNED) for base in base_months(case.rules, month)}
-    received = facts.received.get(month, NOTHING_RECEIVED)
-    offset = _offset(case, law, month, earned)
-    known = offset.missing_parameter is None
-    floor = floor_cents(
-        case.policy.floor,
-        norm_cents=offset.norm_cents,
-        full_payment_cents=offset.floor_cents,
-        wage_cents=received.wage_cents,
-    )
-    cash = received.wage_cents + offset.benefit_paid_cents + received.other_cash_cents
+    entitled = entitlements.of(month)
+    received, norms = entitled.received, entitled.norms
+    known = norms is not None
+    floor = 0 if norms is None else _floor(case.policy, norms, received.wage_cents)
+    cash = received.wage_cents + entitled.benefit_paid_cents + received.other_cash_cents
     causes = Causes(
         shortfall_cents=max(0, floor - cash) if known else 0,
-        offset_cents=offset.offset_cents,
+        offset_cents=entitled.offset_cents,
         normal_cents=running.normal(),
-        late_cents=_late(case, month, offset.benefit_paid_cents, before) if known else 0,
+        late_cents=_late(case, month, entitled.benefit_paid_cents, before) if known else 0,
     )
     drawn = _draw(case, month, running, causes) if known else Draw(0, 0, "NONE")
     above_limit = running.above_gift_limit(month, drawn.amount_cents)
     divided = _divided(case, month, drawn, above_limit=above_limit)
-    repaid = _repaid(case, offset, floor, cash, drawn, running.room(month).missing_from_cap_cents)
-    missing_slips = _missing_slips(case, facts, {*earned, month})
-    held = _held(case, missing_slips, offset.missing_parameter)
+    repaid = _repaid(case, entitled, floor, cash, drawn, running.room(month).missing_from_cap_cents)
+    held = _held(case, entitled)
     running.use(month, divided.booked_cents + divided.proposed_cents, repaid)
     running.owed_cents -= drawn.netted_cents
     if not held:
-        running.closed_offsets.append(offset.offset_cents)
-    evidence = [slip for wages in earned.values() for slip in wages.evidence]
+        running.closed_offsets.append(entitled.offset_cents)
     return MonthRow(
         month=month,
         wage_cents=Cents(received.wage_cents),
-        attributed_wage_cents=Cents(sum(wages.wage_cents for wages in earned.values())),
-        exempt_cents=Cents(offset.exempt_cents),
-        counted_cents=Cents(offset.counted_cents),
-        benefit_paid_cents=Cents(offset.benefit_paid_cents),
-        holiday_reserve_cents=Cents(offset.holiday_reserve_cents),
+        attributed_wage_cents=Cents(entitled.attributed_cents),
+        exempt_cents=Cents(entitled.exempt_cents),
+        counted_cents=Cents(entitled.counted_cents),
+        benefit_paid_cents=Cents(entitled.benefit_paid_cents),
+        holiday_reserve_cents=Cents(entitled.holiday_reserve_cents),
         other_cash_cents=Cents(received.other_cash_cents),
         cash_cents=Cents(cash),
         floor_cents=Cents(floor if known else 0),
         shortfall_cents=Cents(causes.shortfall_cents),
-        offset_cents=Cents(offset.offset_cents),
+        offset_cents=Cents(entitled.offset_cents),
         draw_cents=Cents(divided.booked_cents),
         repayment_cents=repaid,
         balance_cents=running.balance(month),
         cash_after_cents=Cents(cash + divided.booked_cents - repaid),
-        evidence=tuple(dict.fromkeys((*evidence, *received.evidence))),
-        receipt=offset.receipt,
+        evidence=entitled.evidence,
+        receipt=entitled.receipt,
         held=held,
-        missing_slips=missing_slips,
-        missing_parameters=() if offset.missing_parameter is None else (offset.missing_parameter,),
-        offset_method=rules_in_force(case.rules, month).offset_method,
-        base_months=tuple(earned),
+        missing_slips=entitled.missing_slips,
+        missing_parameters=() if entitled.missing_parameter is None else (entitled.missing_parameter,),
+        offset_method=entitled.rules.offset_method,
+        base_months=entitled.base_months,
         draw_amount=case.policy.draw_amount,
         rule_cents=Cents(drawn.rule_cents),
         limit=drawn.limit,
@@ -350,6 +359,13 @@ def _row(
         proposed_cents=Cents(divided.proposed_cents),
         need=divided.need,
         above_gift_limit=above_limit,
+        four_week_method=entitled.rules.four_week_method,
+        other_income_cents=Cents(entitled.other_income_cents),
+        debt_cents=Cents(entitled.debt_cents),
+        official=entitled.official,
+        shadow_counted_cents=Cents(entitled.shadow_counted_cents),
+        shadow_paid_cents=Cents(entitled.shadow_paid_cents),
+        days_of_right=_part_of_month(norms, month),
     )
 
 
@@ -392,9 +408,11 @@ def _late(case: Case, month: Month, benefit_cents: int, before: Sequence[MonthRo
     return max(0, benefit_cents - landed)
 
 
-def _repaid(case: Case, offset: _Offset, floor: int, cash_cents: int, drawn: Draw, used_cents: int) -> Cents:
+def _repaid(
+    case: Case, entitled: Entitlement, floor: int, cash_cents: int, drawn: Draw, used_cents: int
+) -> Cents:
     """What flows back at once, which only a simulation books: a real buffer waits for the money."""
-    if not case.simulate or offset.missing_parameter is not None:
+    if not case.simulate or entitled.missing_parameter is not None:
         return _NIL
     return repayment(
         case.policy,
@@ -405,59 +423,35 @@ def _repaid(case: Case, offset: _Offset, floor: int, cash_cents: int, drawn: Dra
     )
 
 
-def _offset(case: Case, law: Law, month: Month, earned: Mapping[Month, Earned]) -> _Offset:
-    """Exempt share, claim and counted wage of each base month against the norm of the row month.
-
-    Without a norm or a claim table there is no benefit, no floor and so no shortfall: what is not known never
-    becomes a draw.
-    """
-    exempted = {base: exempt(wages.wage_cents, case.exemption, base) for base, wages in earned.items()}
-    total = 0
-    receipt: list[ReceiptLine] = []
-    try:
-        norms = law_month(law, case.norm_month or month, household_in(case.households, month).kind)
-        for base, wages in earned.items():
-            claim = holiday_claim(
-                law,
-                case.norm_month or base,
-                wages.wage_cents - exempted[base],
-                credit_not_applied=wages.credit_not_applied,
-            )
-            total += counted(wages.wage_cents, exempted[base], claim.amount_cents)
-            receipt += claim.receipt
-    except ParameterMissing as missing:
-        return _Offset(sum(exempted.values()), missing_parameter=missing.detail)
-    left = benefit(norms, total)
-    return _Offset(
-        exempt_cents=sum(exempted.values()),
-        counted_cents=total,
-        benefit_paid_cents=left.paid_cents,
-        holiday_reserve_cents=left.reserve_cents,
-        floor_cents=norms.full_payment_cents,
-        offset_cents=norms.full_payment_cents - left.paid_cents,
+def _floor(policy: Policy, norms: LawMonth, wage_cents: int) -> int:
+    """The policy's floor for the days of right (readings 11 and 16): none without any, and an amount that the
+    scheme names in proportion."""
+    if norms.share_of_month == 0:
+        return 0
+    floor = floor_cents(
+        policy.floor,
         norm_cents=norms.norm_cents,
-        receipt=tuple(dict.fromkeys((*norms.receipt, *receipt))),
+        full_payment_cents=norms.floor_cents,
+        wage_cents=wage_cents,
     )
+    if policy.floor.amount_cents is None:
+        return floor
+    return half_up(floor * norms.share_of_month)
 
 
-def _missing_slips(case: Case, facts: _Facts, months: set[Month]) -> int:
-    """How many slips the row waits for: one per employment and month, from the first month on, that has
-    neither a slip nor a declaration that nothing was earned."""
-    missing = 0
-    for month in months:
-        if month >= case.first_month and month not in case.zero_months:
-            missing += len(case.expected_employers - facts.earned.get(month, NOTHING_EARNED).employers)
-    return missing
+def _part_of_month(norms: LawMonth | None, month: Month) -> int | None:
+    if norms is None or norms.share_of_month == 1:
+        return None
+    return int(norms.share_of_month * month.days)
 
 
-def _held(case: Case, missing_slips: int, missing_parameter: str | None) -> tuple[HeldReason, ...]:
-    reasons: list[HeldReason] = []
-    if missing_slips > 0:
-        reasons.append("SLIP_MISSING")
-    if case.parked:
-        reasons.append("PARKED")
-    if not case.registered:
-        reasons.append("NOT_REGISTERED")
-    if missing_parameter is not None:
-        reasons.append("PARAMETER_MISSING")
-    return tuple(reasons)
+def _held(case: Case, entitled: Entitlement) -> tuple[HeldReason, ...]:
+    reasons: list[tuple[bool, HeldReason]] = [
+        (entitled.missing_slips > 0, "SLIP_MISSING"),
+        (entitled.estimated, "ESTIMATED"),
+        (entitled.manual_review, "MANUAL_REVIEW"),
+        (case.parked, "PARKED"),
+        (not case.registered, "NOT_REGISTERED"),
+        (entitled.missing_parameter is not None, "PARAMETER_MISSING"),
+    ]
+    return tuple(reason for holds, reason in reasons if holds)

@@ -33,7 +33,7 @@ from shared.database import Tx
 from shared.dates import CalendarMonth
 from shared.errors import Fault
 from shared.months import Month, amsterdam_date
-from shared.requests import RequestModel, ResponseModel, items_of, not_built
+from shared.requests import RequestModel, ResponseModel, items_of
 
 # ---- bodies
 
@@ -47,10 +47,7 @@ class EmploymentRequest(RequestModel):
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        faults = employer_faults(parsed)
-        if parsed.get("pay_period") not in (None, "MONTH"):
-            faults.append(not_built("/payPeriod", parsed["pay_period"]))
-        return faults
+        return employer_faults(parsed)
 
 
 class ParticipantRequest(RequestModel):
@@ -108,15 +105,12 @@ class WageSlipAnswer(ResponseModel):
 
 
 class DeclarationRequest(RequestModel):
-    """The person (or an official for them) declares a month without work."""
+    """The person (or an official for them) declares a month without work (ZERO), or one in which nothing
+    changed so that no slip is due (UNCHANGED)."""
 
     participant_id: Uuid
     month: CalendarMonth
     kind: DeclarationKind
-
-    @classmethod
-    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        return [not_built("/kind", "UNCHANGED")] if parsed.get("kind") == "UNCHANGED" else []
 
 
 class DeclarationAnswer(ResponseModel):

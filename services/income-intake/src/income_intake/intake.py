@@ -11,11 +11,12 @@ from typing import Any, Final
 from income_intake import store
 from income_intake.keys import SLIP, Keys, packed
 from income_intake.slip_form import SlipForm
-from income_intake.slips import Slip, employer_identity, month_faults, name_identity
+from income_intake.slips import Slip, employer_identity, month_faults, name_identity, pay_period_of
 from income_intake.store import Job, Person
 from income_intake.versions import Decision, Known, Status, decide, version_fault
 from shared import access_log
 from shared.contracts.events import (
+    DeclarationKind,
     MonthDeclared,
     WageSlipCorrected,
     WageSlipFact,
@@ -127,10 +128,11 @@ async def _record(
         else:
             wage_slip_id = tx.new_id()
             versions.append(Known(wage_slip_id, decision.rank, decision.told, one.content_key))
-            employer_key = _employer_key(keys, one, jobs.get(one.person.participant_id, ()))
+            own_jobs = jobs.get(one.person.participant_id, ())
+            employer_key = _employer_key(keys, one, own_jobs)
             rows.append(_row(tx, one, decision, wage_slip_id, employer_key, batch_id))
             if decision.told is not None:
-                tx.emit(_fact(one, decision, wage_slip_id, employer_key))
+                tx.emit(_fact(one, decision, wage_slip_id, employer_key, own_jobs))
         outcomes[one.index] = Outcome(
             decision.status,
             one.person.participant_id,
@@ -234,8 +236,11 @@ def _row(
     }
 
 
-def _fact(one: _Incoming, decision: Decision, wage_slip_id: str, employer_key: str) -> WageSlipFact:
+def _fact(
+    one: _Incoming, decision: Decision, wage_slip_id: str, employer_key: str, jobs: Sequence[Job]
+) -> WageSlipFact:
     slip = one.slip
+    registered = next((job.pay_period for job in jobs if job.employer_key == employer_key), None)
     facts: dict[str, Any] = {
         "municipality": one.person.municipality,
         "participant_id": one.person.participant_id,
@@ -246,7 +251,7 @@ def _fact(one: _Incoming, decision: Decision, wage_slip_id: str, employer_key: s
         "source": slip.source,
         "period_from": slip.period_from,
         "period_to": slip.period_to,
-        "pay_period": "MONTH",
+        "pay_period": pay_period_of(slip.period_from, slip.period_to, registered),
         "pay_date": slip.pay_date,
         "parts": tuple(WageSlipPart(kind=part.kind, net_cents=part.net_cents) for part in slip.parts),
         "gross_cents": slip.gross_cents,
@@ -274,9 +279,10 @@ async def take_in_one(tx: Tx, keys: Keys, municipality: str, form: SlipForm, act
 
 
 async def declare_month(
-    tx: Tx, municipality: str, participant_id: str, month: Month, kind: str, actor: str
+    tx: Tx, municipality: str, participant_id: str, month: Month, kind: DeclarationKind, actor: str
 ) -> tuple[store.Declaration, bool]:
-    """Record that a person declares a month without work (ZERO); the same again changes nothing.
+    """Record that a person declares a month without work (ZERO) or as the month before (UNCHANGED); the same
+    again changes nothing.
 
     Returns the declaration and whether it is new. Raises NotFound for a person who is not the municipality's,
     Invalid for a month too far from now.
@@ -291,7 +297,8 @@ async def declare_month(
         return known, False
     declared = store.Declaration(tx.new_id(), participant_id, month, kind, tx.now)
     await store.add_declaration(tx, declared)
-    tx.emit(MonthDeclared(municipality=municipality, participant_id=participant_id, month=month, kind="ZERO"))
+    told = MonthDeclared(municipality=municipality, participant_id=participant_id, month=month, kind=kind)
+    tx.emit(told)
     return declared, True
 
 

@@ -18,9 +18,10 @@ LineKind = Literal[
     "SEIZURE",
     "ADVANCE",
 ]
-PartKind = Literal["WAGE", "HOLIDAY_PAY"]
+PartKind = Literal["WAGE", "HOLIDAY_PAY", "BONUS"]
 
 _SHARED_OUT: Final = ("TAX", "PENSION")
+_SEPARATE: Final[tuple[PartKind, ...]] = ("HOLIDAY_PAY", "BONUS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +43,36 @@ class Part:
 def countable_parts(lines: Sequence[Line]) -> tuple[Part, ...]:
     """The countable net wage of a slip's lines (Participatiewet art. 31(3); reading 10).
 
-    Wage and holiday pay less tax and pension. Allowances are no income; what the employer took for a debt, an
-    advance or of the person's own will is not taken off, so that a buffer never pays a creditor. Tax and
-    pension are shared over wage and holiday pay by their gross amounts, half-up for holiday pay, the rest to
-    wage. Where one of the two is nil or less, the other carries them whole.
+    Wage, holiday pay and extra pay (a year-end payment, a thirteenth month) less tax and pension. Allowances
+    are no income; what the employer took for a debt, an advance or of the person's own will is not taken off,
+    so that a buffer never pays a creditor. Tax and pension are shared over the kinds above nil by their gross
+    amounts, half-up, the rest to wage, or without wage to the last of them; where none is above nil, wage
+    carries them whole.
     """
     sums = sums_by_kind(lines)
     shared_out = sum(sums.get(kind, 0) for kind in _SHARED_OUT)
-    if "HOLIDAY_PAY" not in sums:
-        return (Part("WAGE", Cents(sums.get("WAGE", 0) + shared_out)),)
-    wage, holiday_pay = sums.get("WAGE", 0), sums["HOLIDAY_PAY"]
-    if holiday_pay > 0 and wage > 0:
-        from_holiday_pay = half_up(Fraction(shared_out * holiday_pay, wage + holiday_pay))
-    else:
-        from_holiday_pay = Cents(shared_out if holiday_pay > 0 else 0)
-    net_wage = Part("WAGE", Cents(wage + shared_out - from_holiday_pay))
-    net_holiday_pay = Part("HOLIDAY_PAY", Cents(holiday_pay + from_holiday_pay))
+    gross: dict[PartKind, int] = {kind: sums[kind] for kind in _SEPARATE if kind in sums}
+    wage = sums.get("WAGE", 0)
+    if not gross:
+        return (Part("WAGE", Cents(wage + shared_out)),)
+    every: tuple[tuple[PartKind, int], ...] = (("WAGE", wage), *gross.items())
+    carrying = {kind: amount for kind, amount in every if amount > 0}
+    total = sum(carrying.values())
+    borne: dict[PartKind, Cents] = {
+        kind: half_up(Fraction(shared_out * amount, total))
+        for kind, amount in carrying.items()
+        if kind != "WAGE"
+    }
+    rest = shared_out - sum(borne.values())
+    if "WAGE" not in carrying and borne:
+        last = list(borne)[-1]
+        borne[last] = Cents(borne[last] + rest)
+        rest = 0
+    net_wage = Part("WAGE", Cents(wage + rest))
+    others = tuple(Part(kind, Cents(amount + borne.get(kind, 0))) for kind, amount in gross.items())
     if "WAGE" not in sums and net_wage.net_cents == 0:
-        return (net_holiday_pay,)
-    return (net_wage, net_holiday_pay)
+        return others
+    return (net_wage, *others)
 
 
 def sums_by_kind(lines: Sequence[Line]) -> dict[str, int]:
@@ -101,7 +113,7 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
         "sum": "Net wage that counts",
     },
 }
-_COUNTED: Final = ("WAGE", "HOLIDAY_PAY", "TAX", "PENSION")
+_COUNTED: Final = ("WAGE", "HOLIDAY_PAY", "BONUS", "TAX", "PENSION")
 
 
 def explain(lines: Sequence[Line], language: Language) -> str:

@@ -14,7 +14,7 @@ from shared.dates import Day, day_of
 from shared.errors import Fault, Invalid
 from shared.money import AnyCents
 from shared.months import Month
-from shared.requests import RequestModel, not_built, parse_request
+from shared.requests import RequestModel, parse_request
 
 LINES_MAX: Final = 100
 """Most lines on one slip."""
@@ -66,10 +66,6 @@ class SlipLine(RequestModel):
     )
     amount_cents: AnyCents = Field(description="With the sign with which it changes the pay-out.")
 
-    @classmethod
-    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        return [not_built("/kind", "BONUS")] if parsed.get("kind") == "BONUS" else []
-
 
 class SlipForm(RequestModel):
     """A wage slip. Its person is named by participantId, or by municipality with bsn or externalReference."""
@@ -83,8 +79,8 @@ class SlipForm(RequestModel):
     employer_name: EmployerName
     period_from: Day
     period_to: Day = Field(
-        description="The last day of the period, included; in the same month. Weekly and four-weekly pay is "
-        "not built yet: 7, 14 or 28 days that touch neither end of their month are refused with N001."
+        description="The last day of the period, included. 28 days are four weeks and 7 or 14 days weeks, "
+        "where they touch neither end of a month or the job is registered so; otherwise it is monthly pay."
     )
     pay_date: Day | None = Field(None, description="Default: the last day of periodTo's month.")
     slip_number: Annotated[int, Strict(), Field(ge=1, le=99)] = Field(

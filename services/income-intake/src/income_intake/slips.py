@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from income_intake.net_wage import Line, Part, countable_parts, sums_by_kind
+from shared.contracts.events import PayPeriod
 from shared.errors import Fault
 from shared.money import Cents
 from shared.months import Month
@@ -31,15 +32,17 @@ DECLARED_MONTHS_AHEAD_MAX: Final = 12
 """A month without work may be declared at most this many months ahead."""
 NET_CENTS_MAX: Final = 5_000_000
 """The countable net wage of one slip lies between minus and plus EUR 50,000."""
-WEEKLY_DAYS: Final = (7, 14, 28)
-"""Lengths of a pay period in days that are taken for one, two and four weeks."""
+WEEKLY_DAYS: Final = (7, 14)
+"""Lengths of a pay period in days that are taken for one and two weeks."""
+FOUR_WEEKLY_DAYS: Final = (28, 35)
+"""The same for four weeks, and for the five that a year of 53 weeks ends with."""
+PERIOD_DAYS_MAX: Final = 35
+"""The longest pay period."""
 GROSS_CENTS_MAX: Final = 10_000_000
 """The gross wage of one slip lies between minus and plus EUR 100,000."""
 
 RULES: Final[Mapping[str, str]] = {
-    "W001": "periodTo is not before periodFrom. (Not built yet, and so N001: a period over several months, "
-    "and weekly or four-weekly pay, which is a period of exactly 7, 14 or 28 days that touches neither the "
-    "first nor the last day of its month.)",
+    "W001": "periodTo is not before periodFrom",
     "W002": f"payDate lies from {PAY_DATE_DAYS_BEFORE_MAX} days before periodFrom to "
     f"{PAY_DATE_DAYS_AFTER_MAX} days after periodTo",
     "W003": f"the period begins at most {PERIOD_DAYS_AHEAD_MAX} days from now",
@@ -68,6 +71,7 @@ RULES: Final[Mapping[str, str]] = {
     "W026": "a line of a batch is taken in; this one met a fault of ours and is to be sent again",
     "W027": f"a month is declared at most {DECLARED_MONTHS_AHEAD_MAX} months ahead and "
     f"{PERIOD_YEARS_BACK_MAX} years back",
+    "W028": f"a period is at most {PERIOD_DAYS_MAX} days: pay over a longer time is sent month by month",
 }
 """The published catalogue: each rule as what holds for a slip that is taken in."""
 
@@ -108,13 +112,38 @@ class Slip:
         """What a correction changes, in one text: equal texts are duplicates.
 
         Left out: where the slip came from and how a name is spelled, for the same slip comes from an upload
-        and from a feed; and the order of the lines.
+        and from a feed; and the order of the lines. An estimate is never the same as what a slip says.
         """
         parts = ",".join(f"{part.kind}={part.net_cents}" for part in self.parts)
         sums = sums_by_kind(self.lines)
         lines = ",".join(f"{kind}={sums[kind]}" for kind in sorted(sums))
         hours = "" if self.hours is None else format(self.hours.normalize(), "f")
-        return f"{self.pay_date}|{parts}|{lines}|{self.gross_cents}|{hours}|{self.tax_credit_applied}"
+        estimate = "|ESTIMATE" if self.source == "ESTIMATE" else ""
+        return (
+            f"{self.pay_date}|{parts}|{lines}|{self.gross_cents}|{hours}|{self.tax_credit_applied}{estimate}"
+        )
+
+
+def pay_period_of(first: date, last: date, registered: PayPeriod | None) -> PayPeriod:
+    """How often an employer pays, from the length of a slip's period and what the job is registered as.
+
+    A whole calendar month is a month, February too, unless the job pays every four weeks. From the first or
+    to the last day of a month whole weeks may be a job that began or ended: they are a month's unless the job
+    says otherwise. So is a period from a day to the day before it a month later.
+    """
+    days = (last - first).days + 1
+    within = Month.of(first) == Month.of(last)
+    whole = within and first.day == 1 and last == Month.of(last).last_day
+    if registered == "FOUR_WEEKS":
+        return "MONTH" if whole and days != FOUR_WEEKLY_DAYS[0] else "FOUR_WEEKS"
+    if registered == "WEEK" and days <= WEEKLY_DAYS[-1]:
+        return "WEEK"
+    touches = within and (first.day == 1 or last == Month.of(last).last_day)
+    if touches or (registered == "MONTH" and last.day == first.day - 1):
+        return "MONTH"
+    if days in FOUR_WEEKLY_DAYS:
+        return "FOUR_WEEKS"
+    return "WEEK" if days in WEEKLY_DAYS else "MONTH"
 
 
 def employer_identity(number: str | None, name: str) -> str:
@@ -194,7 +223,7 @@ def slip_faults(read: Mapping[str, Any]) -> list[Fault]:
         *_period_faults(read),
         *_pay_date_faults(read),
         *_amount_faults(read),
-        *_unbuilt_faults(read),
+        *_estimate_faults(read),
     ]
 
 
@@ -238,14 +267,9 @@ def _period_faults(read: Mapping[str, Any]) -> list[Fault]:
     if last < first:
         return [Fault("W001", "/periodTo", "the period ends before it begins")]
     faults = []
-    if Month.of(first) != Month.of(last):
-        detail = f"a period over more than one month ({first} to {last}) is not built yet"
-        faults.append(Fault("N001", "/periodTo", detail))
-    elif (last - first).days + 1 in WEEKLY_DAYS and first.day != 1 and Month.of(last).last_day != last:
-        # Whole weeks inside a month, touching neither end, are weekly or four-weekly pay and would be read as
-        # monthly; from the first or to the last day of a month they are a job that ended or began.
-        detail = f"a period of whole weeks ({first} to {last}) is weekly or four-weekly pay: not built yet"
-        faults.append(Fault("N001", "/periodTo", detail))
+    if (last - first).days + 1 > PERIOD_DAYS_MAX:
+        detail = f"a period is at most {PERIOD_DAYS_MAX} days: send a slip for each month"
+        faults.append(Fault("W028", "/periodTo", detail))
     if hours is not None and hours > 24 * ((last - first).days + 1):
         faults.append(Fault("W016", "/hours", "the period does not have that many hours"))
     return faults
@@ -285,11 +309,7 @@ def _amount_faults(read: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _unbuilt_faults(read: Mapping[str, Any]) -> list[Fault]:
-    faults = []
-    source = read.get("source")
-    if source in ("OIB", "ESTIMATE"):
-        faults.append(Fault("N001", "/source", f"source {source} is known but not built yet in this version"))
-    if source == "ESTIMATE" and not _given(read, "consent_id"):
-        faults.append(Fault("W006", "/consentId", "an estimate needs the consent it rests on"))
-    return faults
+def _estimate_faults(read: Mapping[str, Any]) -> list[Fault]:
+    if read.get("source") == "ESTIMATE" and not _given(read, "consent_id"):
+        return [Fault("W006", "/consentId", "an estimate needs the consent it rests on")]
+    return []
