@@ -66,6 +66,13 @@ postgres-up: $(VENV)/.dev-ready ## Start PostgreSQL with a database for each ser
 postgres-down: $(VENV)/.dev-ready ## Stop it
 	@$(BIN)/python -m deploy.parts down postgres
 
+.PHONY: verify-ledger beancount
+verify-ledger: $(VENV)/.run-ready ## Verify an export of a fund's books: FILE=... [HEAD=a hash kept elsewhere]
+	@$(BIN)/python -m buffer_ledger.books_file verify "$(FILE)" "$(HEAD)"
+
+beancount: $(VENV)/.run-ready ## Print an export of a fund's books as a beancount file: FILE=...
+	@$(BIN)/python -m buffer_ledger.books_file beancount "$(FILE)"
+
 .PHONY: secrets migrate
 secrets: $(VENV)/.run-ready ## Make the secrets that deploy/compose.yaml reads
 	@$(BIN)/python -m deploy.secret_files

@@ -186,8 +186,10 @@ async def _until_last(ledger: LedgerOffice, enrolment: str) -> dict[str, Any]:
 
 
 def _shown(month: dict[str, Any]) -> dict[str, Any]:
-    """A month without what may differ: the count of revisions, and which person's slip ids are named."""
-    shown = {name: value for name, value in month.items() if name not in {"revision", "evidence"}}
+    """A month without what may differ: the count of revisions and when they were recorded, and which person's
+    slip ids are named."""
+    untold = {"revision", "recordedAt", "evidence"}
+    shown = {name: value for name, value in month.items() if name not in untold}
     return {**shown, "slips": len(month["evidence"])}
 
 

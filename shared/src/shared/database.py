@@ -125,6 +125,16 @@ class Tx(ReadTx):
             return 0
         return await self._run(statement, parameters, _touched)
 
+    def not_before(self, instant: datetime | None) -> None:
+        """Let everything of this transaction be recorded no earlier than what it builds upon.
+
+        A transaction knows its time before it gets its locks: without this, what it read under them could
+        have been recorded after it, and who asks for the state at an instant in between would get one that
+        never was.
+        """
+        if instant is not None:
+            self.now = max(self.now, instant)
+
     def emit(self, *events: Event) -> None:
         """Tell facts to the other services: written in this order just before the commit, published after it.
 

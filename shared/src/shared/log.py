@@ -44,6 +44,8 @@ LogEventName = Literal[
     "close_finished",
     "enrolment_failed",
     "invariant_broken",
+    "chain_sealed",
+    "chain_broken",
     # notifier
     "delivery_failed",
     "delivery_replaced",
@@ -169,6 +171,13 @@ LOG_EVENTS: Final[tuple[LogEvent, ...]] = (
         "invariant breaches",
         "The ledger's books contradict themselves: call somebody.",
     ),
+    _event(
+        "chain_sealed",
+        "info",
+        "fund_id number hash",
+        "The chain of a fund's books now ends here: kept outside, it proves what stood before it.",
+    ),
+    _event("chain_broken", "error", "fund_id number", "A link of the chain does not fit: call somebody."),
     _event(
         "delivery_failed",
         "warning",

@@ -41,6 +41,7 @@ from shared.service import Service
 from shared.settings import Settings
 from shared.status import Health
 from shared.tokens import caller_from, token_for
+from shared.workers import Worker
 
 MUNICIPALITY = "0344"
 OTHER = "0363"
@@ -166,6 +167,21 @@ class LedgerOffice:
         """Let the month closes be done."""
         while await self.service.workers[0].step():
             pass
+
+    async def seal(self) -> None:
+        """Let everything that was booked get its seal."""
+        while await self.worker("ledger-seals").step():
+            pass
+
+    def worker(self, name: str) -> Worker:
+        """One of the service's workers."""
+        return next(worker for worker in self.service.workers if worker.name == name)
+
+    async def export(self, fund_id: str) -> list[str]:
+        """The lines of a fund's books."""
+        answer = await self._office().get(f"/funds/{fund_id}/ledger")
+        assert answer.status_code == 200, answer.text
+        return answer.text.splitlines()
 
     async def close(self, month: str) -> dict[str, Any]:
         """Close a month at the first day it can be closed, or later; the finished close."""

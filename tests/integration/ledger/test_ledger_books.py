@@ -32,6 +32,7 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
         await ledger.hear(slip(person, "2026-01", 70_000), slip(person, "2026-02", 25_000))
     await ledger.close("2026-01")
     await ledger.close("2026-02")
+    await ledger.seal()
     database = ledger.service.database
     column = list(METADATA.tables[table].columns)[-1].name
     attacks = [attack.format(table=table, column=column) for attack in ATTACKS]

@@ -6,12 +6,13 @@ again by the database. Counter accounts (bank, payable) have no balance to lock:
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from buffer_ledger.bookkeeping import CHART_VERSION, Account, Transaction, bank, buffer, fund_free, payable
-from buffer_ledger.tables import ACCOUNT, LEDGER_TRANSACTION, TRANSFER
+from buffer_ledger.tables import ACCOUNT, LEDGER_TRANSACTION, TRANSFER, UNSEALED
 from shared.database import ReadTx, Tx, among
 from shared.errors import Conflict, NotFound
 
@@ -68,6 +69,7 @@ class _Standing:
     floor: int
     cap: int | None
     version: int
+    recorded_at: datetime | None
 
 
 async def open_fund_accounts(tx: Tx, fund_id: str) -> None:
@@ -96,6 +98,8 @@ async def book(tx: Tx, entries: Sequence[Entry]) -> dict[Account, int]:
     if not entries:
         return {}
     standings = await _lock(tx, _limited(entries))
+    for standing in standings.values():
+        tx.not_before(standing.recorded_at)
     before = {account: standing.version for account, standing in standings.items()}
     transactions, transfers = [], []
     for entry in entries:
@@ -103,7 +107,9 @@ async def book(tx: Tx, entries: Sequence[Entry]) -> dict[Account, int]:
         transfers += _transfer_rows(entry, standings)
     await tx.execute(insert(LEDGER_TRANSACTION), transactions)
     await tx.execute(insert(TRANSFER), transfers)
-    await tx.execute(_SET_BALANCE, [_balance_row(a, s, before[a]) for a, s in standings.items()])
+    # The chain is sealed beside this path (sealing.py): here a transaction only asks for its seal.
+    await tx.execute(insert(UNSEALED), [_unsealed_row(entry) for entry in entries])
+    await tx.execute(_SET_BALANCE, [_balance_row(tx, a, s, before[a]) for a, s in standings.items()])
     return {account: standing.balance for account, standing in standings.items()}
 
 
@@ -166,7 +172,9 @@ async def _lock(tx: Tx, accounts: Sequence[Account]) -> dict[Account, _Standing]
         # A row that is not there cannot be locked: the account is opened before anything is booked on it.
         raise NotFound(f"there is no account {missing[0]}")
     return {
-        account: _Standing(row.balance_cents, row.pending_cents, row.floor_cents, row.cap_cents, row.version)
+        account: _Standing(
+            row.balance_cents, row.pending_cents, row.floor_cents, row.cap_cents, row.version, row.recorded_at
+        )
         for account in accounts
         for row in (rows[account.key],)
     }
@@ -221,21 +229,30 @@ def _transaction_row(tx: Tx, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _unsealed_row(entry: Entry) -> dict[str, Any]:
+    return {"transaction_id": entry.transaction_id, "fund_id": entry.fund_id}
+
+
 # The version in the condition makes a second writer's update touch nothing, and then the unique key on
 # (account, version) of its transfers refuses it.
 _SET_BALANCE = (
     update(ACCOUNT)
     .where(ACCOUNT.c.account == bindparam("b_account"), ACCOUNT.c.version == bindparam("b_before"))
-    .values(balance_cents=bindparam("b_balance"), version=bindparam("b_version"))
+    .values(
+        balance_cents=bindparam("b_balance"),
+        version=bindparam("b_version"),
+        recorded_at=bindparam("b_recorded_at"),
+    )
 )
 
 
-def _balance_row(account: Account, standing: _Standing, before: int) -> dict[str, Any]:
+def _balance_row(tx: Tx, account: Account, standing: _Standing, before: int) -> dict[str, Any]:
     return {
         "b_account": account.key,
         "b_before": before,
         "b_balance": standing.balance,
         "b_version": standing.version,
+        "b_recorded_at": tx.now,
     }
 
 
@@ -253,6 +270,7 @@ def _account_row(
         "floor_cents": nothing,
         "cap_cents": cap_cents,
         "version": nothing,
+        "recorded_at": None,
     }
 
 

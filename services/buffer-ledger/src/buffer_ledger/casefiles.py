@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Row, Table, insert, select, update
@@ -67,6 +68,7 @@ class Settled:
     row: MonthRow
     revision: int
     closed_by: ClosedBy
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,22 +228,23 @@ def total_rules(dated: Sequence[MunicipalityRules]) -> tuple[MunicipalityRules, 
     return (replace(dated[0], valid_from=None), *dated[1:])
 
 
-async def settled_months(reading: ReadTx, enrolment_ids: Collection[str]) -> dict[str, dict[Month, Settled]]:
-    """The highest revision of each settled month, by enrolment."""
+async def settled_months(
+    reading: ReadTx, enrolment_ids: Collection[str], *, as_of: datetime | None = None
+) -> dict[str, dict[Month, Settled]]:
+    """The highest revision of each settled month, by enrolment; with `as_of` of those recorded by then."""
     columns = SETTLED_MONTH.c
     found = (
-        select(columns.enrolment_id, columns.month, columns.revision, columns.closed_by, columns.row)
+        select(SETTLED_MONTH)
         .where(among(columns.enrolment_id, enrolment_ids))
         .order_by(columns.enrolment_id, columns.month, columns.revision)
     )
+    if as_of is not None:
+        found = found.where(columns.recorded_at <= as_of)
     months: dict[str, dict[Month, Row[Any]]] = {}
     for row in await reading.rows(found):
         months.setdefault(row.enrolment_id, {})[month_of(row.month)] = row
     return {
-        enrolment_id: {
-            month: Settled(MonthRow.from_json(row.row), row.revision, row.closed_by)
-            for month, row in rows.items()
-        }
+        enrolment_id: {month: _settled_of(row) for month, row in rows.items()}
         for enrolment_id, rows in months.items()
     }
 
@@ -254,7 +257,11 @@ async def settled_revision(reading: ReadTx, enrolment_id: str, month: Month, rev
             columns.enrolment_id == enrolment_id, columns.month == str(month), columns.revision == revision
         )
     )
-    return None if row is None else Settled(MonthRow.from_json(row.row), row.revision, row.closed_by)
+    return None if row is None else _settled_of(row)
+
+
+def _settled_of(row: Row[Any]) -> Settled:
+    return Settled(MonthRow.from_json(row.row), row.revision, row.closed_by, row.recorded_at)
 
 
 async def counting_orders(reading: ReadTx, enrolment_ids: Collection[str]) -> dict[str, dict[Month, Order]]:

@@ -18,8 +18,10 @@ from buffer_ledger.tables import (
     ENROLMENT,
     LEDGER_TRANSACTION,
     PAYMENT_ORDER,
+    SEAL,
     SETTLED_MONTH,
     TRANSFER,
+    UNSEALED,
 )
 from shared.database import Database, ReadTx, among
 from shared.log import Log
@@ -71,6 +73,8 @@ async def invariants(reading: ReadTx, municipality: str | None = None) -> Checke
             "draws_follow_months": await _draws_follow_months(reading, funds, drawn),
             "draws_have_evidence": await _draws_have_evidence(reading, funds),
             "fund_adds_up": await _fund_adds_up(reading, funds, accounts.summed),
+            "reversals_mirror_draws": await _reversals_mirror_draws(reading, funds),
+            "sealed_or_waiting": await _sealed_or_waiting(reading, funds),
             "orders_are_payable": await _orders_are_payable(reading, funds, accounts.summed),
         },
         accounts=len(accounts.summed),
@@ -253,4 +257,48 @@ async def _orders_are_payable(
         f"{asked.get(fund_id, 0)}"
         for fund_id in funds
         if summed.get(payable(fund_id), 0) != asked.get(fund_id, 0)
+    )
+
+
+async def _reversals_mirror_draws(reading: ReadTx, funds: Sequence[str]) -> tuple[str, ...]:
+    """What a reversal undoes is a draw of the same person and month, whole (once, says the schema)."""
+    undoing, first = LEDGER_TRANSACTION.alias("undoing"), LEDGER_TRANSACTION.alias("first")
+    back, there = TRANSFER.alias("back"), TRANSFER.alias("there")
+    mirrors = (
+        (first.c.kind == "DRAW")
+        & (first.c.enrolment_id == undoing.c.enrolment_id)
+        & (first.c.effective_month == undoing.c.effective_month)
+        & (there.c.debit == back.c.credit)
+        & (there.c.credit == back.c.debit)
+        & (there.c.amount_cents == back.c.amount_cents)
+    )
+    wrong = (
+        select(undoing.c.transaction_id)
+        .join(back, back.c.transaction_id == undoing.c.transaction_id)
+        .join(first, first.c.transaction_id == undoing.c.reverses)
+        .join(
+            there,
+            (there.c.transaction_id == first.c.transaction_id) & (there.c.position == back.c.position),
+            isouter=True,
+        )
+        .where(undoing.c.kind == "REVERSAL", among(undoing.c.fund_id, funds), mirrors.is_not(True))
+    )
+    return tuple(
+        f"reversal {row.transaction_id} is not what it reverses" for row in await reading.rows(wrong)
+    )
+
+
+async def _sealed_or_waiting(reading: ReadTx, funds: Sequence[str]) -> tuple[str, ...]:
+    """Every transaction has its seal or waits for it, and no seal is of none."""
+
+    async def counted(table: Any) -> dict[str, int]:
+        found = select(table.c.fund_id, func.count()).where(among(table.c.fund_id, funds))
+        return {fund_id: int(n) for fund_id, n in await reading.rows(found.group_by(table.c.fund_id))}
+
+    booked, sealed, waits = [await counted(table) for table in (LEDGER_TRANSACTION, SEAL, UNSEALED)]
+    return tuple(
+        f"fund {fund_id}: of {booked.get(fund_id, 0)} transactions {sealed.get(fund_id, 0)} are sealed and "
+        f"{waits.get(fund_id, 0)} wait for it"
+        for fund_id in funds
+        if booked.get(fund_id, 0) != sealed.get(fund_id, 0) + waits.get(fund_id, 0)
     )

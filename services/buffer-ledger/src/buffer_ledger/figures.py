@@ -46,6 +46,20 @@ class Figures:
         for state in ("ACTIVE", "ENDED"):
             self._metrics.set("bufferbudget_enrolments", states.get(state, 0), state=state)
 
+    def sealed(self, links: int) -> None:
+        """Count transactions that got their seal."""
+        self._metrics.add("bufferbudget_ledger_chain_sealed_total", links)
+
+    def unsealed(self, transactions: int) -> None:
+        """Show how many transactions wait for their seal."""
+        self._metrics.set("bufferbudget_ledger_chain_waiting", transactions)
+
+    def chain_read(self, broken: int, *, ended: bool) -> None:
+        """Count a piece that was read again, and show how many links of this round did not fit."""
+        self._metrics.add("bufferbudget_ledger_chain_pieces_read_total")
+        if broken or ended:
+            self._metrics.set("bufferbudget_ledger_chain_breaks", broken)
+
     def checked(self, sum_cents: int, breaches: Mapping[str, int]) -> None:
         """Show what the last check of the books found."""
         self._metrics.add("bufferbudget_ledger_checks_total")

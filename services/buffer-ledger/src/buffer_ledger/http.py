@@ -4,12 +4,14 @@ from fastapi import Request, Response
 
 from buffer_ledger import municipalities
 from buffer_ledger.attribution import MonthDay
+from buffer_ledger.http_books import book_calls
 from buffer_ledger.http_closes import close_calls
 from buffer_ledger.http_enrolments import enrolment_calls
 from buffer_ledger.http_funds import fund_calls
 from buffer_ledger.http_parts import BackOffice, Code, Parts
 from buffer_ledger.http_payments import payment_calls
 from buffer_ledger.http_simulations import simulation_calls
+from buffer_ledger.http_statements import statement_calls
 from buffer_ledger.municipalities import Municipality
 from buffer_ledger.offset_request import OffsetRequest
 from buffer_ledger.policy_request import Name
@@ -65,6 +67,8 @@ def router(parts: Parts) -> ServiceRouter:
     _municipalities(routes, parts)
     fund_calls(routes, parts)
     enrolment_calls(routes, parts)
+    statement_calls(routes, parts)
+    book_calls(routes, parts)
     close_calls(routes, parts)
     payment_calls(routes, parts)
     simulation_calls(routes, parts)

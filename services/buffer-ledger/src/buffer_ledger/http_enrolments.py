@@ -1,9 +1,9 @@
-"""The HTTP calls for enrolments, their payee and their statement."""
+"""The HTTP calls for enrolments and their payee."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import Field, StringConstraints
 
 from buffer_ledger import enrolments, statements
@@ -16,10 +16,8 @@ from buffer_ledger.http_parts import (
     BackOffice,
     Cursor,
     Limit,
-    MonthAnswer,
     Parts,
     PathId,
-    months_answer,
     note,
 )
 from buffer_ledger.iban import compact_iban, iban_fault
@@ -28,7 +26,7 @@ from buffer_ledger.timeline import FIRST_COMPUTED
 from shared.api import NO_SUCH, ServiceRouter
 from shared.commands import About, Answer, command
 from shared.database import ReadTx, Tx
-from shared.dates import CalendarMonth, MonthParameter
+from shared.dates import CalendarMonth
 from shared.errors import Fault
 from shared.months import Month
 from shared.requests import RequestModel, ResponseModel, not_built
@@ -115,22 +113,10 @@ class PayeeAnswer(ResponseModel):
     kind: str
 
 
-class StatementAnswer(ResponseModel):
-    """An enrolment's months; drawn and balance are what is booked, provisional months left out."""
-
-    enrolment_id: str
-    participant_id: str
-    cap_cents: int
-    drawn_cents: int
-    balance_cents: int
-    months: list[MonthAnswer]
-
-
 def enrolment_calls(routes: ServiceRouter, parts: Parts) -> None:
     """Add the calls to the service's routes."""
     _enrolments(routes, parts)
     _payee(routes, parts)
-    _statement(routes, parts)
 
 
 def _enrolments(routes: ServiceRouter, parts: Parts) -> None:
@@ -210,31 +196,6 @@ def _payee(routes: ServiceRouter, parts: Parts) -> None:
             payee = await enrolments.payee_of(tx, parts.keys, enrolment)
             await note(tx, caller, "read-payee", enrolment.participant_id)
         return _payee_answer(payee)
-
-
-def _statement(routes: ServiceRouter, parts: Parts) -> None:
-    @routes.get("/enrolments/{enrolmentId}/statement", response_model=StatementAnswer)
-    async def read_statement(
-        caller: BackOffice,
-        enrolment_id: EnrolmentId,
-        since: Annotated[MonthParameter | None, Query(alias="from")] = None,
-        to: Annotated[MonthParameter | None, Query()] = None,
-    ) -> StatementAnswer:
-        """The months of an enrolment: settled ones as booked, the others as they look now."""
-        async with parts.database.write() as tx:
-            enrolment = await enrolment_for(tx, caller, enrolment_id)
-            found = await statements.statement(
-                tx, enrolment, parts.law, this_month=Month.of_instant(tx.now), since=since, to=to
-            )
-            await note(tx, caller, "read-statement", enrolment.participant_id)
-        return StatementAnswer(
-            enrolment_id=enrolment.enrolment_id,
-            participant_id=enrolment.participant_id,
-            cap_cents=enrolment.cap_cents,
-            drawn_cents=found.drawn_cents,
-            balance_cents=found.balance_cents,
-            months=months_answer(found),
-        )
 
 
 async def _answers(reading: ReadTx, listed: list[Enrolment]) -> list[EnrolmentAnswer]:

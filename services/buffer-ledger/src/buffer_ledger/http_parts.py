@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query
@@ -95,6 +96,7 @@ class MonthAnswer(ResponseModel):
     approval_needed: str | None = Field(None, description="FOUR_EYES, OFFICIAL_DECISION, NEEDS_COLLEGE_VIEW.")
     provisional: bool
     revision: int
+    recorded_at: datetime | None = Field(None, description="When this revision was recorded.")
     held_reasons: list[str] = Field(
         description="Why it is not settled: SLIP_MISSING, PARKED, NOT_REGISTERED, PARAMETER_MISSING (its "
         "benefit, floor and shortfall are then no figures: they could not be computed), and EXPIRED when "
@@ -135,6 +137,7 @@ def month_answer(month: StatementMonth) -> MonthAnswer:
         approval_needed=row.need,
         provisional=month.provisional,
         revision=month.revision,
+        recorded_at=month.recorded_at,
         held_reasons=list(month.held_reasons),
         missing_parameters=list(row.missing_parameters),
         evidence=list(row.evidence),

@@ -98,6 +98,7 @@ async def execute(
     order = await get(tx, caller, order_id)
     (enrolment,) = await enrolments(tx, enrolment_ids=[order.enrolment_id], lock=True)
     order = await get(tx, caller, order_id)  # as it is now that nobody else can change it
+    tx.not_before(order.recorded_at)
     if order.state == "EXECUTED":
         if order.executed_on == executed_on:
             return order

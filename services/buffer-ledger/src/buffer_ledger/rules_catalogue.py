@@ -18,6 +18,7 @@ RULES: Mapping[str, str] = {
     "L013": "Nobody is enrolled from, and nothing is closed of, a month before 2020-01.",
     "L014": "A single wage in a simulation is EUR 1,000,000 at most.",
     "L015": "All donations to one fund together are EUR 1,000,000,000 at most.",
+    "L030": "The state of the books can be asked for an instant that has passed.",
     "L016": "A donor's reference is written with letters, digits, spaces and - / . _, and holds no account "
     "number, BSN or e-mail address: it is kept for ever.",
     "L031": "A figure of a policy comes with its word and with no other: floorCents, guaranteeShare, "

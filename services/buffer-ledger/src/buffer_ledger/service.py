@@ -11,6 +11,7 @@ from buffer_ledger.figures import Figures
 from buffer_ledger.http import router
 from buffer_ledger.http_parts import Parts
 from buffer_ledger.rules_catalogue import RULES
+from buffer_ledger.sealing import ChainReading, Sealing, waiting
 from shared.clock import Clock
 from shared.contracts.events import (
     MonthDeclared,
@@ -33,6 +34,10 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 CHECK_SECONDS: Final = 30.0
 """How often the whole ledger is checked. A check is a few grouped queries over all transfers."""
 
+READ_SECONDS: Final = 1.0
+"""How often the next 500 links of the chain are read again: a million in about half an hour, at little
+cost."""
+
 
 def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Service:
     """The service as these settings want it."""
@@ -42,6 +47,15 @@ def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Servi
     figures = Figures(metrics.of(NAME))
     closer = Worker("month-closes", Closing(database, law, figures, log).step)
     checker = Worker("ledger-checks", Checking(database, figures, log).step, every_seconds=CHECK_SECONDS)
+
+    sealer = Worker("ledger-seals", Sealing(database, figures, log).step)
+    chain_reader = Worker(
+        "ledger-chain", ChainReading(database, figures, log).step, every_seconds=READ_SECONDS
+    )
+
+    async def sample() -> None:
+        async with database.read() as reading:
+            figures.unsealed(await waiting(reading))
 
     async def pending() -> int:
         async with database.read() as reading:
@@ -55,10 +69,11 @@ def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Servi
         wiring=wiring(Facts(law, keys, figures)),
         # The last registration of a person counts, so none may overtake one that waits; slips commute.
         non_commuting=frozenset({ParticipantRegistered, ParticipantErased}),
-        workers=(closer, checker),
+        workers=(closer, checker, sealer, chain_reader),
         key_store=keys,
         pending_work=pending,
         rules=RULES,
+        sample=sample,
     )
 
 

@@ -108,6 +108,8 @@ async def settle(
     about ten, however many files and months. `paid_by` names the payment order by which a month's new draw
     was paid already (by enrolment and month): no order is made for it.
     """
+    for file in files:
+        tx.not_before(max((settled.recorded_at for settled in file.settled.values()), default=None))
     outcome = Outcome()
     grouped: list[tuple[CaseFile, list[Change]]] = []
     for number, file in enumerate(files, start=1):

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import case, func, select
 
 from buffer_ledger.bookkeeping import buffer
 from buffer_ledger.books import balances
 from buffer_ledger.casefiles import CaseFile, Enrolment, load, settled_months
-from buffer_ledger.tables import LEDGER_TRANSACTION, TRANSFER
+from buffer_ledger.tables import ENROLMENT, LEDGER_TRANSACTION, TRANSFER
 from buffer_ledger.timeline import MonthRow, run
-from shared.database import ReadTx, among
-from shared.errors import Fault
+from buffer_ledger.transfers import balances_as_of
+from shared.clock import format_instant
+from shared.database import ReadTx, Tx, among
+from shared.errors import Fault, NotFound
 from shared.law import Law
 from shared.money import Cents
 from shared.months import Month
@@ -29,6 +32,8 @@ class StatementMonth:
     provisional: bool
     revision: int
     expired: bool = False
+    recorded_at: datetime | None = None
+    """When the revision that is shown was recorded; None for a projection."""
 
     @property
     def held_reasons(self) -> tuple[str, ...]:
@@ -59,8 +64,7 @@ async def statement(
 
     Queries: ten, whatever the number of months. Raises InvalidParameters.
     """
-    if since is not None and to is not None and to < since:
-        raise InvalidParameters("query", [Fault("L005", "/to", f"lies before from, which is {since}")])
+    _must_be_in_order(since, to)
     until = to or max(this_month, enrolment.closed_through or this_month)
     until = min(until, enrolment.last_month)
     (file,) = await load(reading, [enrolment])
@@ -71,6 +75,60 @@ async def statement(
     )
     total = sum(settled.row.draw_cents for settled in file.settled.values())
     return Statement(enrolment, total, carried, shown)
+
+
+async def recorded_by(
+    reading: Tx,
+    enrolment: Enrolment,
+    instant: datetime,
+    *,
+    since: Month | None = None,
+    to: Month | None = None,
+) -> Statement:
+    """What the books said at an instant: the revision of each month that stood then, and the sums of what had
+    been booked by then. Projections are never recorded, so there are none.
+
+    Raises InvalidParameters, for an instant to come too, and NotFound when the enrolment was not there yet.
+    """
+    _must_be_in_order(since, to)
+    must_have_been(instant, reading.now)
+    enrolment_id = enrolment.enrolment_id
+    made = await reading.scalar(
+        select(ENROLMENT.c.recorded_at).where(ENROLMENT.c.enrolment_id == enrolment_id)
+    )
+    if instant < made:
+        raise NotFound(f"this enrolment was recorded at {format_instant(made)}: there was none then")
+    settled = (await settled_months(reading, [enrolment_id], as_of=instant)).get(enrolment_id, {})
+    months = _with_balances(
+        enrolment.cap_cents,
+        [
+            StatementMonth(found.row, False, found.revision, recorded_at=found.recorded_at)
+            for _, found in sorted(settled.items())
+        ],
+    )
+    account = buffer(enrolment_id)
+    return Statement(
+        enrolment,
+        sum(found.row.draw_cents for found in settled.values()),
+        (await balances_as_of(reading, [account], instant))[account],
+        tuple(
+            month
+            for month in months
+            if (since is None or month.row.month >= since) and (to is None or month.row.month <= to)
+        ),
+    )
+
+
+def must_have_been(instant: datetime, now: datetime) -> None:
+    """Refuse an instant to come: what will have been recorded by then nobody knows."""
+    if instant > now:
+        detail = f"lies ahead: it is {format_instant(now)}"
+        raise InvalidParameters("query", [Fault("L030", "/asOf", detail)])
+
+
+def _must_be_in_order(since: Month | None, to: Month | None) -> None:
+    if since is not None and to is not None and to < since:
+        raise InvalidParameters("query", [Fault("L005", "/to", f"lies before from, which is {since}")])
 
 
 async def drawn(reading: ReadTx, enrolment_ids: Sequence[str]) -> dict[str, int]:
@@ -111,7 +169,8 @@ def _months(file: CaseFile, law: Law, until: Month) -> list[StatementMonth]:
     ended = file.enrolment.state == "ENDED"
     expired = file.enrolment.ended_reason == "EXPIRED"
     shown = {
-        month: StatementMonth(settled.row, False, settled.revision) for month, settled in file.settled.items()
+        month: StatementMonth(settled.row, False, settled.revision, recorded_at=settled.recorded_at)
+        for month, settled in file.settled.items()
     }
     if expired or not ended:
         booked = {month: settled.row for month, settled in file.settled.items()}

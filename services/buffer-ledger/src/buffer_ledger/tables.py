@@ -1,8 +1,8 @@
 """The tables of the ledger's database, one class each; rows never leave store.py and books.py.
 
 Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
-scheme_policy, donation, fund_snapshot, fund_share and offset_statement. Months are text `YYYY-MM`, which
-sorts as time does; amounts are whole cents.
+scheme_policy, donation, seal, fund_snapshot, fund_share and offset_statement. Months are text `YYYY-MM`,
+which sorts as time does; amounts are whole cents.
 """
 
 from datetime import date, datetime
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from shared.columns import JsonText, UtcInstant
+from shared.columns import JsonText, RowId, UtcInstant
 from shared.plumbing import service_registry, table
 
 REGISTRY = service_registry()
@@ -483,6 +483,8 @@ class AccountRow(LedgerTable, table=True):
     floor_cents: int | None = _maybe_cents()
     cap_cents: int | None = _maybe_cents()
     version: int | None = Field(default=None, nullable=True)
+    recorded_at: datetime | None = _maybe_instant()
+    """When the newest transfer of a limited account was recorded; the next one is not recorded before it."""
     __table_args__ = (
         _one_of("kind", "bank", "fund-free", "buffer", "payable"),
         CheckConstraint(
@@ -547,6 +549,40 @@ class TransferRow(LedgerTable, table=True):
     )
 
 
+class UnsealedRow(LedgerTable, table=True):
+    """A transaction that waits for its seal: written with it, taken out by the sealer.
+
+    Per account the numbers rise as its versions do, because who books holds the account until the commit.
+    Between accounts they become visible out of order, so nothing may be concluded from a gap in them.
+    """
+
+    __tablename__ = "unsealed"
+    number: int | None = Field(
+        default=None, primary_key=True, sa_type=RowId, sa_column_kwargs={"autoincrement": True}
+    )
+    transaction_id: str = _id(foreign_key="ledger_transaction.transaction_id")
+    fund_id: str = _id()
+    __table_args__ = (
+        UniqueConstraint("transaction_id", name="unsealed_once"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class SealRow(LedgerTable, table=True):
+    """A link of a fund's chain: the hash of a transaction and of the link before it; append-only."""
+
+    __tablename__ = "seal"
+    fund_id: str = _id(primary_key=True, foreign_key="fund.fund_id")
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    transaction_id: str = _id(foreign_key="ledger_transaction.transaction_id")
+    hash: str = Field(sa_type=String(64))
+    sealed_at: datetime = _instant()
+    __table_args__ = (
+        UniqueConstraint("transaction_id", name="sealed_once"),
+        CheckConstraint("number >= 1", name="number_counts_from_one"),
+    )
+
+
 MUNICIPALITY = table(MunicipalityRow)
 MUNICIPALITY_RULES = table(MunicipalityRulesRow)
 CLOSED_MONTH = table(ClosedMonthRow)
@@ -574,6 +610,8 @@ PAYMENT_ORDER = table(PaymentOrderRow)
 ACCOUNT = table(AccountRow)
 LEDGER_TRANSACTION = table(LedgerTransactionRow)
 TRANSFER = table(TransferRow)
+UNSEALED = table(UnsealedRow)
+SEAL = table(SealRow)
 
 APPEND_ONLY = (
     "ledger_transaction",
@@ -581,6 +619,7 @@ APPEND_ONLY = (
     "settled_month",
     "scheme_policy",
     "donation",
+    "seal",
     "fund_snapshot",
     "fund_share",
     "offset_statement",
