@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from buffer_ledger.bookkeeping import commitment
 from buffer_ledger.books import Entry, NotEnough, book, open_buffer
 from buffer_ledger.casefiles import Enrolment, add_enrolment
-from buffer_ledger.tables import ACCOUNT, APPEND_ONLY, METADATA, TRANSFER
+from buffer_ledger.tables import ACCOUNT, APPEND_ONLY, METADATA, OFFSET_STATEMENT, TRANSFER
 from shared.database import Tx
 from shared.migrate import drift
 from shared.money import Cents
@@ -33,6 +33,7 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
     await ledger.close("2026-01")
     await ledger.close("2026-02")
     await ledger.seal()
+    await _decided(ledger, person)
     database = ledger.service.database
     column = list(METADATA.tables[table].columns)[-1].name
     attacks = [attack.format(table=table, column=column) for attack in ATTACKS]
@@ -134,6 +135,23 @@ async def _open_enrolment(tx: Tx, scheme: Scheme, enrolment_id: str) -> None:
     )
     await add_enrolment(tx, enrolment)
     await open_buffer(tx, scheme.fund_id, enrolment_id, 1_000)
+
+
+async def _decided(ledger: LedgerOffice, person: str) -> None:
+    """What the municipality decided for a month."""
+    row = {
+        "statement_id": new_uuid(),
+        "participant_id": person,
+        "municipality": "0344",
+        "month": "2026-01",
+        "counted_cents": 0,
+        "benefit_paid_cents": 0,
+        "holiday_allowance_cents": 0,
+        "decided_on": ledger.clock.now().date(),
+        "reference": None,
+        "recorded_at": ledger.clock.now(),
+    }
+    await _run(ledger, insert(OFFSET_STATEMENT).values(**row))
 
 
 async def _run(ledger: LedgerOffice, statement: Executable) -> None:
