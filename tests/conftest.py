@@ -52,10 +52,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if (group := group_of(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if (group := group_of(item)) is not None:
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Two brokers that stop each other's tests would look like a fault of ours."""
+    if session.config.getoption("loadgroup", False):
+        apart = [item.nodeid for item in session.items if group_of(item) and "@" not in item.nodeid]
+        if apart:
+            raise pytest.UsageError(f"pytest-xdist did not group the tests of the real parts: {apart[0]}")
 
 
 @pytest.hookimpl(hookwrapper=True)
