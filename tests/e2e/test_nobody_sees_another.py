@@ -136,6 +136,12 @@ def toeslag_bodies() -> dict[str, Any]:
             "months": [month],
             "taxCreditAt": "MUNICIPALITY",
         },
+        "POST /what-ifs": {
+            **year,
+            "now": {"grossWageCents": 60_000},
+            "change": {"fromMonth": "2026-07", "grossWageCents": 250_000},
+            "taxCreditAt": "MUNICIPALITY",
+        },
     }
 
 

@@ -236,3 +236,102 @@ async def test_a_calculation_keeps_nothing_and_under_a_key_only_its_sealed_answe
         await service.database.close()
         assert service.key_store is not None
         await service.key_store.close()
+
+
+# ---- what-ifs ---------------------------------------------------------------------------------------------
+
+WHAT_IF: dict[str, Any] = {
+    "year": 2026,
+    "household": ALONE,
+    "housing": {"rentCents": 65_000},
+    "now": {"hoursPerWeek": 16},
+    "change": {
+        "fromMonth": "2026-07",
+        "hoursPerWeek": "36",
+        "hourlyWageCents": 1_600,
+        "knownOn": "2026-07-01",
+    },
+    "taxCreditAt": "MUNICIPALITY",
+}
+
+
+async def test_a_what_if_shows_both_years_month_by_month(calculator: Calculator) -> None:
+    answer = await calculator.ask("/what-ifs", WHAT_IF)
+    before, after = answer["before"], answer["after"]
+    assert [month["month"] for month in after["months"]] == [f"2026-{number:02d}" for number in range(1, 13)]
+    assert before["months"][0]["grossWageCents"] == 101_989  # 16 hours at the minimum wage of January
+    assert before["months"][6]["grossWageCents"] == 103_931  # and at that of July
+    assert after["months"][6]["grossWageCents"] == 249_600
+    assert after["months"][6]["benefitPaidCents"] == 0
+    assert after["months"][:6] == before["months"][:6]
+    assert answer["netMonthDifferenceCents"][:6] == [0] * 6
+    difference = after["netYearCents"] - before["netYearCents"]
+    assert answer["netYearDifferenceCents"] == difference
+    assert after["settledLaterCents"] < before["settledLaterCents"]
+    assert answer["reportBy"] == "2026-07-29"
+    named = [line["parameter"] for line in answer["receipt"]]
+    assert named.count("participatiewet/norm_alleenstaande") == 2
+    assert "inkomstenbelasting/box1_shares" in named
+    assert "huurtoeslag/basishuur_single" in named
+
+
+async def test_childcare_and_the_credit_can_change_with_the_hours(calculator: Calculator) -> None:
+    parent = {"kind": "SINGLE_PARENT", "persons": 2, "applicantAge": 30, "childrenAges": [3]}
+    care = {"childAge": 3, "type": "DAYCARE", "hoursPerMonth": 40, "hourlyRateCents": 1_000}
+    body = {
+        **WHAT_IF,
+        "household": parent,
+        "childcare": [care],
+        "change": {
+            **WHAT_IF["change"],
+            "taxCreditAt": "EMPLOYER",
+            "childcare": [{**care, "hoursPerMonth": 120}],
+        },
+        "localSchemes": [
+            {"name": "Kinderopvang", "kind": "CHILDCARE_SHARE", "share": "0.04"},
+            {"name": "Meedoen", "kind": "INCOME_LIMIT", "share": "1.20", "amountYearCents": 30_000},
+        ],
+        "buffer": {"balanceCents": 20_000},
+        "exemptWage": {"share": "0.125", "capCents": 17_766, "toMonth": "2026-06"},
+        "offsetMethod": "M1",
+    }
+    answer = await calculator.ask("/what-ifs", body)
+    costs = [month["childcareCostsCents"] for month in answer["after"]["months"]]
+    assert costs == [40_000] * 6 + [120_000] * 6
+    assert answer["before"]["months"][0]["localSchemes"] == ["Kinderopvang", "Meedoen"]
+    assert {change["name"] for change in answer["localSchemes"]} == {"Kinderopvang", "Meedoen"}
+    assert answer["after"]["months"][0]["exemptCents"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"now": {}}, ("T010", "/now/grossWageCents")),
+        ({"now": {"grossWageCents": 1, "hoursPerWeek": 1}}, ("T010", "/now/grossWageCents")),
+        ({"change": {"fromMonth": "2025-07", "grossWageCents": 1}}, ("T006", "/change/fromMonth")),
+        ({"partnerGrossWageCents": 100}, ("T008", "/partnerGrossWageCents")),
+        (
+            {"localSchemes": [{"name": "A", "kind": "INCOME_LIMIT", "share": "1"}] * 2},
+            ("T011", "/localSchemes"),
+        ),
+        ({"exemptWage": {"share": "0.25", "toMonth": "2027-01"}}, ("T006", "/exemptWage/toMonth")),
+    ],
+)
+async def test_a_faulty_what_if_is_refused(
+    change: dict[str, Any], fault: tuple[str, str], calculator: Calculator
+) -> None:
+    assert await faults(calculator, "/what-ifs", {**WHAT_IF, **change}) == [fault]
+
+
+async def test_a_year_without_tax_tables_or_claim_table_has_no_what_if(calculator: Calculator) -> None:
+    job = {"fromMonth": "2024-07", "grossWageCents": 1}
+    found = await faults(calculator, "/what-ifs", {**WHAT_IF, "year": 2024, "change": job})
+    assert found == [("T001", "/year")]
+    job = {"fromMonth": "2025-07", "grossWageCents": 1}
+    answer = await calculator.ask("/what-ifs", {**WHAT_IF, "year": 2025, "change": job}, expect=400)
+    assert answer["errors"][0]["rule"] == "T002"
+    assert "holiday_claim" in answer["errors"][0]["detail"]
+
+
+async def test_the_schemes_of_another_municipality_are_not_for_the_asking(calculator: Calculator) -> None:
+    await calculator.ask("/what-ifs", {**WHAT_IF, "municipality": "0637"}, expect=403)

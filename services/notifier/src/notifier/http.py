@@ -21,6 +21,7 @@ from notifier.forms import (
 )
 from notifier.http_previews import add_preview_routes
 from notifier.http_toeslagen import toeslag_calls
+from notifier.http_what_ifs import what_if_call
 from notifier.letters import undrawable
 from notifier.notifications import CONTACT, FORGOTTEN, WORDING, Notifications
 from notifier.wording import MessageKind, Templates, Wording
@@ -83,8 +84,10 @@ def make_router(
 
     _add_message_routes(router, database, keys)
     _add_sender_routes(router, database)
-    toeslag_calls(router, database, Law.load())
     add_preview_routes(router, database, templates)
+    law = Law.load()
+    toeslag_calls(router, database, law)
+    what_if_call(router, database, law)
     return router
 
 

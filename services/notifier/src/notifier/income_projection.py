@@ -155,10 +155,14 @@ def _figures(law: Law, year: int) -> _Figures:
     return _Figures(tax, Fraction(holiday.share), (*tax.receipt[:2], holiday.receipt()))
 
 
-def _gross(tax: TaxRules, kind: ToeslagHouseholdKind, month: IncomeMonth, *, credited: bool) -> Fraction:
-    """The gross benefit of a month; of a couple each has half of it (Participatiewet art. 45(4))."""
+def gross_benefit(tax: TaxRules, kind: ToeslagHouseholdKind, net_cents: int, *, credited: bool) -> Fraction:
+    """The gross of a month's net benefit; of a couple each has half of it (Participatiewet art. 45(4))."""
     people = 2 if kind == "COUPLE" else 1
-    return people * gross_month(tax, Fraction(month.net_benefit_cents, people), credit_applied=credited)
+    return people * gross_month(tax, Fraction(net_cents, people), credit_applied=credited)
+
+
+def _gross(tax: TaxRules, kind: ToeslagHouseholdKind, month: IncomeMonth, *, credited: bool) -> Fraction:
+    return gross_benefit(tax, kind, month.net_benefit_cents, credited=credited)
 
 
 def _alike(known: Sequence[IncomeMonth]) -> list[IncomeMonth]:

@@ -42,7 +42,8 @@ TOESLAG_RULES: Final[Mapping[str, str]] = {
     "T007": "Changes stand in the order of their months, each month once, none in January.",
     "T008": "An income or assets of somebody who is not there: there is no partner.",
     "T009": "A month may be told once.",
-    "T010": "A single income is EUR 1,000,000 at most, a rent EUR 10,000 a month.",
+    "T010": "Give a wage or hours, not both; and at least one of them.",
+    "T011": "A local scheme has a name of its own.",
 }
 INCOME_MAX: Final = 100_000_000
 """EUR 1,000,000: beyond lies a slip of the pen, and no toeslag."""
