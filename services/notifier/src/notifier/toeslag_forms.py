@@ -24,6 +24,7 @@ from notifier.toeslag_household import (
     ToeslagHouseholdKind,
 )
 from notifier.toeslagen import ToeslagRules, toeslag_rules
+from notifier.wage_tax import tax_rules
 from notifier.year_law import YearUnknown
 from shared.dates import CalendarMonth, Day
 from shared.errors import Fault
@@ -278,6 +279,15 @@ def year_faults(year: int) -> list[Fault]:
     """The fault of a year whose law is not known."""
     try:
         toeslag_rules(Law.load(), year)
+    except YearUnknown as unknown:
+        return [Fault("T001", "/year", unknown.detail)]
+    return []
+
+
+def tax_year_faults(year: int) -> list[Fault]:
+    """The fault of a year whose tax tables are not known."""
+    try:
+        tax_rules(Law.load(), year)
     except YearUnknown as unknown:
         return [Fault("T001", "/year", unknown.detail)]
     return []
