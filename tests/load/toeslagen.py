@@ -1,7 +1,7 @@
 """`python -m tests.load.toeslagen`: households per second of processor time through the pure toeslag rules.
 
-One process, one core; no receipt is built. Every household is cut into its months anew and computed on an income
-of its own. It prints a line per mix; nothing is asserted, because the machine is noisy.
+One process, one core; no receipt is built. Every household is cut into its months anew and computed on an
+income of its own. It prints a line per mix; nothing is asserted, because the machine is noisy.
 """
 
 import time
