@@ -137,7 +137,7 @@ async def test_faults_of_shape_and_between_members_come_in_one_answer(calculator
                     {"childAge": 3, "type": "DAYCARE", "hoursPerMonth": 96, "hourlyRateCents": 1_100}
                 ],
             },
-            ("T002", "/household"),
+            ("T002", "/childcare"),
         ),
     ],
 )
@@ -164,6 +164,19 @@ async def test_months_of_a_projection_lie_in_the_year_and_stand_once(calculator:
     ]
     found = await faults(calculator, "/income-projections", {**PROJECTION, "months": months})
     assert found == [("T009", "/months/1/month"), ("T006", "/months/2/month")]
+
+
+async def test_null_is_as_good_as_left_out_and_no_income_is_no_partner(calculator: Calculator) -> None:
+    nothing = {"childrenAges": None, "childrenBirthDates": None, "coResidents": None, "changes": None}
+    body = {
+        **CALCULATION,
+        "household": {**ALONE, **nothing, "partner": False, "partnerAge": None},
+        "income": {"applicantCents": 2_400_000, "partnerCents": 0},
+        "housing": None,
+        "childcare": None,
+    }
+    plain = await calculator.ask("/toeslag-calculations", CALCULATION)
+    assert await calculator.ask("/toeslag-calculations", body) == plain
 
 
 async def test_hours_are_whole_or_a_decimal_string(calculator: Calculator) -> None:

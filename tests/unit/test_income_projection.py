@@ -6,7 +6,7 @@ import pytest
 
 from notifier.income_projection import IncomeMonth, Projection, Sign, TaxCreditAt, project
 from notifier.toeslag_household import ToeslagHouseholdKind
-from notifier.wage_tax import gross_month, net_month_cents, net_year_cents, tax_rules
+from notifier.wage_tax import gross_parts, net_month_cents, net_year_cents, tax_rules
 from notifier.year_law import YearUnknown
 from tests.toeslag_facts import LAW
 
@@ -55,12 +55,15 @@ def test_tax_rises_through_the_bands() -> None:
     assert top == Fraction(4_950, 100)
 
 
-def test_a_gross_benefit_taxed_again_gives_the_net_back() -> None:
-    for net in (0, 5_000, 72_600, 72_612, 100_000, NORM):
+@pytest.mark.parametrize("people", [1, 2])
+def test_a_gross_benefit_taxed_again_gives_the_net_back(people: int) -> None:
+    share = Fraction(3_575, 10_000)
+    for net in (0, 5_000, 72_600, 72_612, 100_000, NORM, 200_213):
         for credited in (True, False):
-            gross = gross_month(TAX, Fraction(net), credit_applied=credited)
-            credit = Fraction(311_500, 12) if credited else Fraction(0)
-            assert gross - max(Fraction(0), gross * TAX.first_share - credit) == net
+            parts = gross_parts(TAX, net, people, credit_applied=credited)
+            gross = Fraction(parts, TAX.parts_per_cent)
+            credit = people * Fraction(311_500, 12) if credited else Fraction(0)
+            assert gross - max(Fraction(0), gross * share - credit) == net
 
 
 # ---- situations -------------------------------------------------------------------------------------------

@@ -150,4 +150,5 @@ def projected(law: Law, body: IncomeProjectionRequest) -> IncomeProjectionAnswer
 
 def not_computable(unknown: NotComputable | PartUnknown) -> Invalid:
     """The fault for a household that needs a figure nobody has found."""
-    return Invalid([Fault("T002", "/household", unknown.detail)])
+    place = "/childcare" if isinstance(unknown, PartUnknown) else "/household"
+    return Invalid([Fault("T002", place, unknown.detail)])

@@ -49,7 +49,7 @@ def computed(law: Law, body: WhatIfRequest, municipality: str) -> WhatIfAnswer:
         exempt=None if exempt is None else _exempt(exempt),
         partner_gross_wage_cents=body.partner_gross_wage_cents,
         buffer_cents=0 if body.buffer is None else body.buffer.balance_cents,
-        schemes=(*recorded, *(one.scheme() for one in body.local_schemes)),
+        schemes=(*recorded, *(one.scheme() for one in body.local_schemes or ())),
     )
     try:
         wages = [body.now.wage(law, month) for month in months_of(body.year)]

@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from notifier.toeslag_household import MONTHS_IN_YEAR, ToeslagHouseholdKind
-from notifier.wage_tax import TaxRules, gross_month, tax_rules
-from notifier.year_law import of_year
+from notifier.wage_tax import TaxRules, gross_parts, tax_rules
+from notifier.year_law import SHARE_SCALE, of_year
 from shared.law import Law, ReceiptLine
 from shared.money import Cents, half_up
 
@@ -90,11 +90,10 @@ class _Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """A sum with its bounds."""
+class _HolidayPay:
+    """Holiday pay of months to come; at the lower bound there is none."""
 
     expected: Fraction
-    lower: Fraction
     upper: Fraction
 
 
@@ -110,39 +109,46 @@ def project(
     if not months:
         raise ValueError("a projection needs at least one month")
     figures = _figures(law, year)
+    tax, parts = figures.tax, figures.tax.parts_per_cent
     known = sorted(months, key=lambda month: month.number)
+    people = 2 if kind == "COUPLE" else 1
     credited = credit_at in {"MUNICIPALITY", "BOTH"}
-    grossed = [_gross(figures.tax, kind, month, credited=credited) for month in known]
+    grossed = [gross_parts(tax, one.net_benefit_cents, people, credit_applied=credited) for one in known]
+    other = [gross_parts(tax, one.net_benefit_cents, people, credit_applied=not credited) for one in known]
+    alike = _alike(known)
+    recent = min(alike, RECENT_MONTHS)
     left = MONTHS_IN_YEAR - len(known)
-    recent = _alike(known)[-RECENT_MONTHS:]
-    wage = Fraction(sum(month.gross_wage_cents for month in known))
-    benefit = sum(grossed, Fraction(0))
-    coming_wage = _mean([Fraction(month.gross_wage_cents) for month in recent])
-    coming_benefit = _mean([_gross(figures.tax, kind, month, credited=credited) for month in recent])
+    wage = sum(month.gross_wage_cents for month in known)
+    coming_wage = Fraction(sum(month.gross_wage_cents for month in known[-recent:]), recent)
+    benefit = sum(grossed)
+    total_wage = wage + left * coming_wage
+    total_benefit = Fraction(benefit * recent + left * sum(grossed[-recent:]), recent * parts)
     holiday = _holiday_pay(figures, known, coming_wage)
-    rest = _rest(figures, kind, known, credited=credited)
-    certain = wage + benefit
-    total_wage = wage + left * coming_wage + holiday.expected
-    total_benefit = benefit + left * coming_benefit
-    tolerance = _tolerance(known, left, benefit_goes_on=coming_benefit > 0)
-    lower = certain + rest.lower + holiday.lower - tolerance
-    if kind == "COUPLE" and not credited:
-        lower -= _credit_effect(figures.tax, kind, known) / 2
-    wage_cents, benefit_cents = half_up(total_wage), half_up(total_benefit)
+    lowest, highest = _rest(known[-alike:], grossed[-alike:], parts)
+    tolerance = _tolerance(known, left, benefit_goes_on=grossed[-1] > 0)
+    certain = wage + Fraction(benefit, parts)
+    expected = total_wage + holiday.expected + total_benefit
+    lower = certain + left * lowest - tolerance
+    effect = Fraction(0) if credited else Fraction(benefit - sum(other), parts)
+    if kind == "COUPLE":
+        # One of the two may have the credit at the municipality after all.
+        lower -= effect / 2
+    wage_cents, benefit_cents = half_up(total_wage + holiday.expected), half_up(total_benefit)
     return Projection(
         wage_gross_cents=wage_cents,
         benefit_gross_cents=benefit_cents,
         toetsingsinkomen_cents=Cents(wage_cents + benefit_cents),
-        lower_cents=half_up(max(Fraction(0), min(lower, total_wage + total_benefit))),
-        upper_cents=half_up(
-            max(certain + rest.upper + holiday.upper + tolerance, total_wage + total_benefit)
-        ),
+        lower_cents=half_up(max(Fraction(0), min(lower, expected))),
+        upper_cents=half_up(max(certain + left * highest + holiday.upper + tolerance, expected)),
         known_months=len(known),
         projected_holiday_pay_cents=half_up(holiday.expected),
         exempt_effect_cents=half_up(
-            sum(month.exempt_net_cents for month in known) / (1 - figures.tax.first_share)
+            Fraction(
+                sum(month.exempt_net_cents for month in known) * SHARE_SCALE,
+                SHARE_SCALE - tax.first_share_scaled,
+            )
         ),
-        tax_credit_effect_cents=Cents(0) if credited else half_up(_credit_effect(figures.tax, kind, known)),
+        tax_credit_effect_cents=half_up(effect),
         signs=_signs(known, credit_at),
         receipt=figures.receipt,
     )
@@ -155,67 +161,46 @@ def _figures(law: Law, year: int) -> _Figures:
     return _Figures(tax, Fraction(holiday.share), (*tax.receipt[:2], holiday.receipt()))
 
 
-def gross_benefit(tax: TaxRules, kind: ToeslagHouseholdKind, net_cents: int, *, credited: bool) -> Fraction:
-    """The gross of a month's net benefit; of a couple each has half of it (Participatiewet art. 45(4))."""
-    people = 2 if kind == "COUPLE" else 1
-    return people * gross_month(tax, Fraction(net_cents, people), credit_applied=credited)
-
-
-def _gross(tax: TaxRules, kind: ToeslagHouseholdKind, month: IncomeMonth, *, credited: bool) -> Fraction:
-    return gross_benefit(tax, kind, month.net_benefit_cents, credited=credited)
-
-
-def _alike(known: Sequence[IncomeMonth]) -> list[IncomeMonth]:
-    """The last months in a row that all have benefit, or all have none."""
+def _alike(known: Sequence[IncomeMonth]) -> int:
+    """How many of the last months in a row all have benefit, or all have none."""
     on_benefit = known[-1].net_benefit_cents > 0
-    found: list[IncomeMonth] = []
+    count = 0
     for month in reversed(known):
         if (month.net_benefit_cents > 0) != on_benefit:
             break
-        found.append(month)
-    return found[::-1]
+        count += 1
+    return count
 
 
-def _rest(
-    figures: _Figures, kind: ToeslagHouseholdKind, known: Sequence[IncomeMonth], *, credited: bool
-) -> _Span:
-    """The months to come: between the lowest and the highest of the months that are like the last one."""
-    alike = _alike(known)
-    sums = [month.gross_wage_cents + _gross(figures.tax, kind, month, credited=credited) for month in alike]
-    lowest, highest = min(sums), max(sums)
+def _rest(alike: Sequence[IncomeMonth], grossed: Sequence[int], parts: int) -> tuple[Fraction, Fraction]:
+    """The lowest and the highest a month to come may be: those of the months that are like the last one."""
+    sums = [month.gross_wage_cents * parts + gross for month, gross in zip(alike, grossed, strict=True)]
+    lowest, highest = Fraction(min(sums), parts), Fraction(max(sums), parts)
     if len(alike) == 1 and alike[0].net_benefit_cents == 0:
-        lowest, highest = lowest * (1 - SPREAD_WITHOUT_HISTORY), highest * (1 + SPREAD_WITHOUT_HISTORY)
-    left = MONTHS_IN_YEAR - len(known)
-    return _Span(left * _mean(sums), left * lowest, left * highest)
+        return lowest * (1 - SPREAD_WITHOUT_HISTORY), highest * (1 + SPREAD_WITHOUT_HISTORY)
+    return lowest, highest
 
 
-def _holiday_pay(figures: _Figures, known: Sequence[IncomeMonth], coming_wage: Fraction) -> _Span:
+def _holiday_pay(figures: _Figures, known: Sequence[IncomeMonth], coming_wage: Fraction) -> _HolidayPay:
     """Holiday pay in the months to come. In May over this year's wages so far, for of earlier ones nothing is
     known; over the rest of the year only at the upper bound: on leaving a job it is paid within the year."""
-    wages: dict[int, Fraction] = {month.number: Fraction(month.gross_wage_cents) for month in known}
-    if len(wages) == MONTHS_IN_YEAR:
-        return _Span(Fraction(0), Fraction(0), Fraction(0))
-    year = {number: wages.get(number, coming_wage) for number in range(1, MONTHS_IN_YEAR + 1)}
-    until_may = sum((wage for number, wage in year.items() if number <= HOLIDAY_PAY_MONTH), Fraction(0))
-    ahead = HOLIDAY_PAY_MONTH not in wages and max(wages) < HOLIDAY_PAY_MONTH
-    expected = figures.holiday_share * until_may if ahead else Fraction(0)
-    after_may = figures.holiday_share * (sum(year.values(), Fraction(0)) - until_may)
-    return _Span(expected, Fraction(0), expected + after_may)
+    left = MONTHS_IN_YEAR - len(known)
+    if not left:
+        return _HolidayPay(Fraction(0), Fraction(0))
+    early = [month for month in known if month.number <= HOLIDAY_PAY_MONTH]
+    late_wage = sum(month.gross_wage_cents for month in known if month.number > HOLIDAY_PAY_MONTH)
+    early_wage = (
+        sum(month.gross_wage_cents for month in early) + (HOLIDAY_PAY_MONTH - len(early)) * coming_wage
+    )
+    late_left = left - (HOLIDAY_PAY_MONTH - len(early))
+    ahead = known[-1].number < HOLIDAY_PAY_MONTH
+    expected = figures.holiday_share * early_wage if ahead else Fraction(0)
+    return _HolidayPay(expected, expected + figures.holiday_share * (late_wage + late_left * coming_wage))
 
 
 def _tolerance(known: Sequence[IncomeMonth], left: int, *, benefit_goes_on: bool) -> Fraction:
     months = sum(month.net_benefit_cents > 0 for month in known) + (left if benefit_goes_on else 0)
     return Fraction(GROSS_UP_TOLERANCE_CENTS * months, MONTHS_IN_YEAR)
-
-
-def _credit_effect(tax: TaxRules, kind: ToeslagHouseholdKind, known: Sequence[IncomeMonth]) -> Fraction:
-    return sum(
-        (
-            _gross(tax, kind, month, credited=False) - _gross(tax, kind, month, credited=True)
-            for month in known
-        ),
-        Fraction(0),
-    )
 
 
 def _signs(known: Sequence[IncomeMonth], credit_at: TaxCreditAt) -> tuple[Sign, ...]:
@@ -233,7 +218,3 @@ def _signs(known: Sequence[IncomeMonth], credit_at: TaxCreditAt) -> tuple[Sign, 
     if any(month.exempt_net_cents > 0 for month in known):
         found.append(Sign.EXEMPT_WAGE)
     return tuple(found)
-
-
-def _mean(values: Sequence[Fraction]) -> Fraction:
-    return sum(values, Fraction(0)) / len(values)

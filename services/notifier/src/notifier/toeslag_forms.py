@@ -122,13 +122,13 @@ class ToeslagHouseholdForm(RequestModel):
     )
     applicant_age: AgeInYears | None = None
     applicant_birth_date: Day | None = None
-    children_ages: list[AgeInYears] = Field(default_factory=list, max_length=20)
-    children_birth_dates: list[Day] = Field(default_factory=list, max_length=20)
-    co_residents: list[CoResidentForm] = Field(default_factory=list, max_length=20)
+    children_ages: Annotated[list[AgeInYears], Field(max_length=20)] | None = None
+    children_birth_dates: Annotated[list[Day], Field(max_length=20)] | None = None
+    co_residents: Annotated[list[CoResidentForm], Field(max_length=20)] | None = None
     assets_cents: StrictCents = Field(
         default=Cents(0), description="Of applicant and partner on 1 January; used and forgotten."
     )
-    changes: list[ResidentsChangeForm] = Field(default_factory=list, max_length=11)
+    changes: Annotated[list[ResidentsChangeForm], Field(max_length=11)] | None = None
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
@@ -158,9 +158,9 @@ class ToeslagHouseholdForm(RequestModel):
 
     def residents(self, rules: ToeslagRules) -> tuple[Residents, ...]:
         """Who lives there, from January on and from each change on."""
-        now = Residents(1, self.persons, tuple(one.resident(rules) for one in self.co_residents))
+        now = Residents(1, self.persons, tuple(one.resident(rules) for one in self.co_residents or ()))
         found = [now]
-        for change in self.changes:
+        for change in self.changes or ():
             others = change.co_residents
             now = Residents(
                 change.from_month.number,
@@ -187,7 +187,7 @@ class HousingForm(RequestModel):
     service_costs_cents: RentCents = Cents(0)
     adapted: Annotated[bool, Strict()] = Field(default=False, description="Adapted to a handicap.")
     from_month: CalendarMonth | None = Field(None, description="Default: January.")
-    changes: list[RentChangeForm] = Field(default_factory=list, max_length=11)
+    changes: Annotated[list[RentChangeForm], Field(max_length=11)] | None = None
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
@@ -200,7 +200,7 @@ class HousingForm(RequestModel):
     def homes(self) -> tuple[Home, ...]:
         first = 1 if self.from_month is None else self.from_month.number
         found = [Home(first, self.rent_cents, self.service_costs_cents, self.adapted)]
-        for change in self.changes:
+        for change in self.changes or ():
             before = found[-1]
             service, adapted = change.service_costs_cents, change.adapted
             found.append(
@@ -247,10 +247,8 @@ class HouseholdYearForm(RequestModel):
     year: Year
     household: ToeslagHouseholdForm
     housing: HousingForm | None = Field(None, description="Absent: huurtoeslag is left out.")
-    childcare: list[ChildcareForm] = Field(
-        default_factory=list,
-        max_length=20,
-        description="Empty or absent: kinderopvangtoeslag is left out.",
+    childcare: Annotated[list[ChildcareForm], Field(max_length=20)] | None = Field(
+        None, description="Empty or absent: kinderopvangtoeslag is left out."
     )
 
     @classmethod
@@ -261,7 +259,7 @@ class HouseholdYearForm(RequestModel):
     def built(self, rules: ToeslagRules) -> ToeslagHousehold:
         """The household as the rules know it; only for a form without faults."""
         form = self.household
-        children: Sequence[Age] = form.children_birth_dates or form.children_ages
+        children: Sequence[Age] = form.children_birth_dates or form.children_ages or ()
         return ToeslagHousehold(
             partner=form.couple,
             applicant=_age(form.applicant_age, form.applicant_birth_date),
@@ -271,7 +269,7 @@ class HouseholdYearForm(RequestModel):
             partner_age=form.partner_age,
             assets=rules.assets_above(form.assets_cents, partner=form.couple),
             homes=() if self.housing is None else self.housing.homes(),
-            care=tuple(one.care() for one in self.childcare),
+            care=tuple(one.care() for one in self.childcare or ()),
         )
 
 
@@ -318,12 +316,12 @@ def _outside_faults(parsed: Mapping[str, Any], year: int) -> list[Fault]:
     faults: list[Fault] = []
     household: ToeslagHouseholdForm | None = parsed.get("household")
     if household is not None:
-        for index, change in enumerate(household.changes):
+        for index, change in enumerate(household.changes or ()):
             faults += outside(change.from_month, year, f"/household/changes/{index}/fromMonth")
     housing: HousingForm | None = parsed.get("housing")
     if housing is not None:
         faults += outside(housing.from_month, year, "/housing/fromMonth")
-        for index, rent in enumerate(housing.changes):
+        for index, rent in enumerate(housing.changes or ()):
             faults += outside(rent.from_month, year, f"/housing/changes/{index}/fromMonth")
     for index, care in items_of(parsed, "childcare"):
         faults += outside(care.from_month, year, f"/childcare/{index}/fromMonth")

@@ -31,7 +31,7 @@ class ToeslagCalculationRequest(HouseholdYearForm):
         faults = super().cross_faults(parsed)
         kind = members_of(parsed, "household").get("kind")
         given = members_of(parsed, "income").get("partner_cents")
-        if kind is not None and kind != "COUPLE" and given is not None:
+        if kind is not None and kind != "COUPLE" and given:
             faults.append(Fault("T008", "/income/partnerCents", "there is no partner"))
         return faults
 

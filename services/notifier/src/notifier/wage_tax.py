@@ -30,14 +30,14 @@ class TaxRules:
     receipt: tuple[ReceiptLine, ...]
     """The first rows: those that a minimum income is in."""
 
-    @property
-    def first_share(self) -> Fraction:
-        """The tax of the first band."""
-        return _share_of(self.bands[0])
+    first_share_scaled: int
+    """The tax of the first band, in hundred-thousandths."""
+    highest_general_credit_cents: int
 
     @property
-    def highest_general_credit_cents(self) -> int:
-        return int(self.general[0].base_cents)
+    def parts_per_cent(self) -> int:
+        """In how many parts of a cent a gross benefit is reckoned exactly."""
+        return MONTHS_IN_YEAR * (SHARE_SCALE - self.first_share_scaled)
 
     def tax(self, income_cents: int) -> Fraction:
         """Tax and contributions of a year in box 1, before credits."""
@@ -74,14 +74,14 @@ def net_month_cents(rules: TaxRules, wage_cents: int, *, credit_applied: bool) -
     return half_up(year / MONTHS_IN_YEAR)
 
 
-def gross_month(rules: TaxRules, net_cents: Fraction, *, credit_applied: bool) -> Fraction:
-    """The gross of one person's net benefit of a month, in cents (Participatiewet art. 19(4)): first band,
-    and a twelfth of the general credit where the municipality applies it."""
-    share = rules.first_share
-    credit = Fraction(rules.highest_general_credit_cents, MONTHS_IN_YEAR) if credit_applied else Fraction(0)
-    if net_cents * share <= credit:
-        return net_cents
-    return (net_cents - credit) / (1 - share)
+def gross_parts(rules: TaxRules, net_cents: int, people: int, *, credit_applied: bool) -> int:
+    """The gross of a month's net benefit, in `rules.parts_per_cent`th parts of a cent (Participatiewet
+    art. 19(4)): the first band, and of each person a twelfth of the general credit where the municipality
+    applies it. Two people have half of the benefit each (art. 45(4))."""
+    credit = people * rules.highest_general_credit_cents if credit_applied else 0
+    if MONTHS_IN_YEAR * net_cents * rules.first_share_scaled <= credit * SHARE_SCALE:
+        return net_cents * rules.parts_per_cent
+    return (MONTHS_IN_YEAR * net_cents - credit) * SHARE_SCALE
 
 
 def _rules(law: YearLaw) -> TaxRules:
@@ -91,7 +91,15 @@ def _rules(law: YearLaw) -> TaxRules:
         general.receipt(general.slices[0]),
         labour.receipt(labour.slices[0]),
     )
-    return TaxRules(law.year, box.bands, general.slices, labour.slices, receipt)
+    return TaxRules(
+        year=law.year,
+        bands=box.bands,
+        general=general.slices,
+        labour=labour.slices,
+        receipt=receipt,
+        first_share_scaled=int(_share_of(box.bands[0]) * SHARE_SCALE),
+        highest_general_credit_cents=int(general.slices[0].base_cents),
+    )
 
 
 def _share_of(band: ShareBand) -> Fraction:

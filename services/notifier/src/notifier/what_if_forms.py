@@ -113,7 +113,7 @@ class WhatIfRequest(HouseholdYearForm):
     exempt_wage: ExemptWageForm | None = None
     partner_gross_wage_cents: IncomeCents = Field(default=Cents(0), description="Per month, all year.")
     buffer: BufferForm | None = None
-    local_schemes: list[LocalSchemeForm] = Field(default_factory=list, max_length=20)
+    local_schemes: Annotated[list[LocalSchemeForm], Field(max_length=20)] | None = None
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:

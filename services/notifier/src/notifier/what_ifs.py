@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from notifier.award import Award, ToeslagName
 from notifier.benefit_month import BenefitMonth, ExemptWage, benefit_month, norm_of
-from notifier.income_projection import HOLIDAY_PAY, TaxCreditAt, gross_benefit
+from notifier.income_projection import HOLIDAY_PAY, TaxCreditAt
 from notifier.local_schemes import LocalScheme
 from notifier.toeslag_household import (
     HOUR_SCALE,
@@ -22,7 +22,7 @@ from notifier.toeslag_household import (
     ToeslagHouseholdKind,
 )
 from notifier.toeslagen import Toeslagen, toeslag_rules, toeslagen
-from notifier.wage_tax import TaxRules, net_month_cents, tax_rules
+from notifier.wage_tax import TaxRules, gross_parts, net_month_cents, tax_rules
 from notifier.year_law import months_of
 from shared.law import Law
 from shared.money import Cents, half_up
@@ -152,17 +152,10 @@ def _plan(
 ) -> Plan:
     tax = tax_rules(law, circumstances.year)
     earned = _earned(law, circumstances, work, tax)
-    income = half_up(
-        sum(
-            (
-                one.gross
-                + one.holiday_gross
-                + gross_benefit(tax, circumstances.kind, one.granted, credited=one.credited)
-                for one in earned
-            ),
-            Fraction(0),
-        )
-    )
+    people = 2 if circumstances.kind == "COUPLE" else 1
+    gross = sum(gross_parts(tax, one.granted, people, credit_applied=one.credited) for one in earned)
+    wages = sum((one.gross + one.holiday_gross for one in earned), Fraction(0))
+    income = half_up(wages + Fraction(gross, tax.parts_per_cent))
     rules = toeslag_rules(law, circumstances.year)
     found = toeslagen(rules, work.household, income)
     paid = [
