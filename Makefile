@@ -82,7 +82,7 @@ migrate: $(VENV)/.run-ready ## Bring the databases up to date as their owners
 
 # --- check ----------------------------------------------------------------------------------------------------
 
-.PHONY: lint test bench contracts sample settings pictures lock
+.PHONY: lint test bench soak contracts sample settings pictures lock
 lint: $(VENV)/.dev-ready ## Style, types and the walls between packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -94,6 +94,9 @@ test: $(VENV)/.dev-ready ## All tests; the last lines say what ran on which real
 
 bench: $(VENV)/.dev-ready ## Measure slips per second in both shapes (docs/performance.md)
 	@$(BIN)/python -m tests.load
+
+soak: $(VENV)/.dev-ready ## A million random operations on the ledger: OPERATIONS=... SEED=...
+	@$(BIN)/python -m tests.states
 
 contracts: $(VENV)/.run-ready ## Export event schemas, AsyncAPI and OpenAPI after a change of contract
 	@$(BIN)/python -m shared.contracts

@@ -28,7 +28,7 @@ from shared.contracts.events import (
     WageSlipReported,
 )
 from shared.edge import EdgeState
-from shared.ids import RandomIds
+from shared.ids import Ids, RandomIds
 from shared.inbox import Incoming
 from shared.log import get_log
 from shared.metrics import Metrics
@@ -245,10 +245,10 @@ class StatementCount:
         return len(self.statements)
 
 
-async def started(settings: Settings) -> LedgerOffice:
+async def started(settings: Settings, ids: Ids | None = None) -> LedgerOffice:
     """The service, migrated, behind its application."""
     clock, metrics = FixedClock(NOW), Metrics()
-    service = build(settings, clock, RandomIds(), metrics)
+    service = build(settings, clock, ids or RandomIds(), metrics)
     await migrate(
         settings.owner_database_url(service.name),
         service.migrations,

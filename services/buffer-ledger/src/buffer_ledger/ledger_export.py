@@ -22,7 +22,7 @@ from shared.database import Database, ReadTx
 
 async def lines(database: Database, fund_id: str) -> AsyncIterator[str]:
     """The lines of a fund's export, each with its line end."""
-    async with database.read() as reading:
+    async with database.read(aside=True) as reading:
         yield _line(
             "BOOKS",
             format=EXPORT_FORMAT,

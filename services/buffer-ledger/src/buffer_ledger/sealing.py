@@ -52,6 +52,8 @@ class Sealing:
         async with self._database.write() as tx:
             found = select(UNSEALED).order_by(UNSEALED.c.number).limit(self._batch).with_for_update()
             rows = await tx.rows(found)
+            if not rows:  # another one was quicker
+                return False
             for fund_id, of_fund in groupby(
                 sorted(rows, key=lambda row: row.fund_id), lambda row: row.fund_id
             ):
@@ -97,7 +99,7 @@ class ChainReading:
 
     async def step(self) -> bool:
         """Read one piece. What was found broken is told at once, and again in each round."""
-        async with self._database.read() as reading:
+        async with self._database.read(aside=True) as reading:
             links = await links_after(reading, *self._after, limit=self._batch)
         for link in links:
             fund_id, number = self._after
