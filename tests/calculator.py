@@ -39,14 +39,20 @@ class Calculator:
     async def ask(
         self, path: str, body: Any, *, expect: int = 200, role: str = "backoffice", key: str | None = None
     ) -> Any:
-        """The JSON answer of one POST."""
+        """The JSON answer of one POST that has the expected status."""
+        status, answer = await self.answer(path, body, role=role, key=key)
+        assert status == expect, answer
+        return answer
+
+    async def answer(
+        self, path: str, body: Any, *, role: str = "backoffice", key: str | None = None
+    ) -> tuple[int, Any]:
+        """Status and JSON answer of one POST."""
         words = {"ROLE": role, "MUNICIPALITY": "0344"} | ({"FUND": NOBODY} if role == "fund" else {})
-        token = token_for(self.settings, caller_from(words))
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token_for(self.settings, caller_from(words))}"}
         if key is not None:
             headers["Idempotency-Key"] = key
-        transport = httpx.ASGITransport(app=self.app)
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://notifier.test/v1") as client:
             answer = await client.post(path, json=body, headers=headers)
-        assert answer.status_code == expect, answer.text
-        return answer.json()
+        return answer.status_code, answer.json()

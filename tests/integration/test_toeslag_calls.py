@@ -212,9 +212,10 @@ async def test_a_reconciliation_says_what_reporting_now_changes_and_by_when(calc
     assert rent["receipt"][-1]["parameter"] == "awir/small_amount"
 
 
-async def test_a_decision_does_not_come_before_its_year(calculator: Calculator) -> None:
-    body = {**RECONCILIATION, "decisionYear": 2025}
-    assert await faults(calculator, "/toeslag-reconciliations", body) == [("T006", "/decisionYear")]
+async def test_neither_a_decision_nor_a_change_comes_before_its_year(calculator: Calculator) -> None:
+    body = {**RECONCILIATION, "decisionYear": 2025, "changedOn": "2025-12-31"}
+    found = await faults(calculator, "/toeslag-reconciliations", body)
+    assert found == [("T006", "/decisionYear"), ("T006", "/changedOn")]
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -322,6 +323,10 @@ async def test_childcare_and_the_credit_can_change_with_the_hours(calculator: Ca
         ({"now": {}}, ("T010", "/now/grossWageCents")),
         ({"now": {"grossWageCents": 1, "hoursPerWeek": 1}}, ("T010", "/now/grossWageCents")),
         ({"change": {"fromMonth": "2025-07", "grossWageCents": 1}}, ("T006", "/change/fromMonth")),
+        (
+            {"change": {"fromMonth": "2026-07", "grossWageCents": 1, "knownOn": "2025-12-31"}},
+            ("T006", "/change/knownOn"),
+        ),
         ({"partnerGrossWageCents": 100}, ("T008", "/partnerGrossWageCents")),
         (
             {"localSchemes": [{"name": "A", "kind": "INCOME_LIMIT", "share": "1"}] * 2},

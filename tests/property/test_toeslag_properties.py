@@ -6,8 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from notifier.award import EURO, PARTS
-from notifier.toeslag_household import Care, Home, Residents, ToeslagHousehold
-from tests.toeslag_facts import awards, household
+from notifier.income_projection import IncomeMonth, TaxCreditAt, project
+from notifier.income_room import income_room
+from notifier.reconciliation import reconcile, small_amount
+from notifier.toeslag_household import Care, Home, Residents, ToeslagHousehold, ToeslagHouseholdKind
+from notifier.toeslagen import toeslagen
+from tests.toeslag_facts import LAW, awards, household, rules
 
 YEARS = some.sampled_from([2024, 2025, 2026])
 INCOMES = some.integers(0, 4_236_000)
@@ -101,3 +105,82 @@ def test_the_order_of_children_and_care_does_not_matter(people: ToeslagHousehold
         care=people.care[::-1],
     )
     assert awards(people, income) == awards(turned, income)
+
+
+# ---- the income of a year, and two incomes compared -------------------------------------------------------
+
+MONTHS = some.lists(
+    some.builds(
+        IncomeMonth,
+        some.integers(1, 12),
+        some.integers(0, 400_000),
+        some.integers(0, 200_000),
+        some.integers(0, 28_500),
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda month: month.number,
+)
+CREDITS: some.SearchStrategy[TaxCreditAt] = some.sampled_from(["MUNICIPALITY", "EMPLOYER", "BOTH", "NONE"])
+KINDS: some.SearchStrategy[ToeslagHouseholdKind] = some.sampled_from(["SINGLE", "SINGLE_PARENT", "COUPLE"])
+
+
+@given(MONTHS, CREDITS, KINDS)
+@settings(max_examples=150, deadline=None)
+def test_a_projection_lies_within_its_bounds_and_the_order_of_months_does_not_matter(
+    months: list[IncomeMonth], credit: TaxCreditAt, kind: ToeslagHouseholdKind
+) -> None:
+    found = project(LAW, 2026, kind, months, credit)
+    assert found == project(LAW, 2026, kind, months[::-1], credit)
+    assert 0 <= found.lower_cents <= found.toetsingsinkomen_cents + 1
+    assert found.toetsingsinkomen_cents <= found.upper_cents + 1
+    assert found.toetsingsinkomen_cents == found.wage_gross_cents + found.benefit_gross_cents
+    assert found.wage_gross_cents >= sum(month.gross_wage_cents for month in months)
+    assert found.benefit_gross_cents >= sum(month.net_benefit_cents for month in months)
+    if len(months) == 12:
+        assert found.wage_gross_cents == sum(month.gross_wage_cents for month in months)
+
+
+@given(MONTHS, KINDS)
+@settings(max_examples=100, deadline=None)
+def test_the_credit_at_the_municipality_never_makes_the_year_higher(
+    months: list[IncomeMonth], kind: ToeslagHouseholdKind
+) -> None:
+    there, elsewhere = (project(LAW, 2026, kind, months, place) for place in ("MUNICIPALITY", "EMPLOYER"))
+    assert there.toetsingsinkomen_cents <= elsewhere.toetsingsinkomen_cents
+    assert there.tax_credit_effect_cents == 0 <= elsewhere.tax_credit_effect_cents
+
+
+@given(households(), INCOMES, INCOMES, some.integers(0, 12), YEARS)
+@settings(max_examples=150, deadline=None)
+def test_two_incomes_compared_are_awards_and_payments_subtracted(
+    people: ToeslagHousehold, known: int, projected: int, elapsed: int, year: int
+) -> None:
+    small = small_amount(LAW, year + 1)
+    before, after = (toeslagen(rules(year), people, income) for income in (known, projected))
+    found = reconcile(before, after, elapsed, small)
+    back = reconcile(after, before, elapsed, small)
+    for name, one in found.differences.items():
+        assert one.overpayment_year_cents == -back.differences[name].overpayment_year_cents
+        assert one.overpayment_so_far_cents == -back.differences[name].overpayment_so_far_cents
+        assert one.reclaimed_cents in {0, one.overpayment_year_cents}
+        assert one.reclaimed_cents == 0 or one.against_paid_cents > small.cents
+        assert one.repayable_now_cents >= 0 <= one.avoided_cents
+        if projected <= known:
+            assert one.overpayment_year_cents <= 0
+            assert one.reclaimed_cents == 0
+    assert found.reclaimed_cents >= max(one.reclaimed_cents for one in found.differences.values())
+
+
+@given(households(), INCOMES, some.integers(0, 1_500_000), YEARS)
+@settings(max_examples=150, deadline=None)
+def test_no_loss_is_larger_than_the_cheap_bound(
+    people: ToeslagHousehold, known: int, rise: int, year: int
+) -> None:
+    highest = min(known + rise, 4_236_000)
+    before, after = awards(people, known, year), awards(people, max(known, highest), year)
+    for name, room in income_room(rules(year), people, known, max(known, highest)).items():
+        lost = before[name].awarded_cents - after[name].awarded_cents
+        assert 0 <= lost <= room.at_most_cents
+        if not room.can_lose:
+            assert before[name] == after[name]

@@ -312,6 +312,13 @@ def outside(month: Month | None, year: int, pointer: str) -> list[Fault]:
     return [Fault("T006", pointer, f"{month} does not lie in {year}")]
 
 
+def early(day: date | None, year: int | None, pointer: str) -> list[Fault]:
+    """The fault of a day before the year that is computed."""
+    if day is None or year is None or day.year >= year:
+        return []
+    return [Fault("T006", pointer, f"{day} lies before {year}")]
+
+
 def _outside_faults(parsed: Mapping[str, Any], year: int) -> list[Fault]:
     faults: list[Fault] = []
     household: ToeslagHouseholdForm | None = parsed.get("household")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, Strict
 
 from notifier.income_projection import TaxCreditAt
-from notifier.toeslag_forms import HouseholdYearForm, IncomeCents, Year, outside, tax_year_faults
+from notifier.toeslag_forms import HouseholdYearForm, IncomeCents, Year, early, outside, tax_year_faults
 from notifier.toeslag_household import ToeslagHouseholdKind
 from shared.dates import CalendarMonth, Day
 from shared.errors import Fault
@@ -59,7 +59,7 @@ class ToeslagReconciliationRequest(HouseholdYearForm):
         year, decided = parsed.get("year"), parsed.get("decision_year")
         if year is not None and decided is not None and decided < year:
             faults.append(Fault("T006", "/decisionYear", f"lies before the year itself, {year}"))
-        return faults
+        return faults + early(parsed.get("changed_on"), year, "/changedOn")
 
 
 class ProjectionHouseholdForm(RequestModel):

@@ -13,6 +13,7 @@ from notifier.toeslag_forms import (
     Hours,
     HouseholdYearForm,
     IncomeCents,
+    early,
     outside,
     tax_year_faults,
 )
@@ -135,6 +136,7 @@ def _month_faults(parsed: Mapping[str, Any], year: int) -> list[Fault]:
     change: JobChangeForm | None = parsed.get("change")
     if change is not None:
         faults += outside(change.from_month, year, "/change/fromMonth")
+        faults += early(change.known_on, year, "/change/knownOn")
         for index, care in enumerate(change.childcare or ()):
             faults += outside(care.from_month, year, f"/change/childcare/{index}/fromMonth")
             faults += outside(care.to_month, year, f"/change/childcare/{index}/toMonth")
