@@ -59,11 +59,11 @@ class BackOffice:
 
     async def quiet(self) -> None:
         """Wait until everything that was sent has arrived everywhere, deliveries included."""
-        for _ in range(QUIET_SECONDS_MAX * 20):
+        for _ in range(QUIET_SECONDS_MAX * 10):
             answer = await self._http.get("/v1/status", headers=self._operator_headers)
             if answer.status_code == httpx.codes.OK and answer.json()["quiet"]:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         raise Refused(f"The server did not come to rest within {QUIET_SECONDS_MAX} seconds: {answer.text}")
 
     async def status(self) -> Any:

@@ -182,8 +182,10 @@ class KeyStore:
         wrapped = await self._stored(missing)
         if make and (unknown := [subject for subject in missing if subject not in wrapped]):
             async with self._database.write() as tx:
-                await self._make(tx, unknown)
-            wrapped |= await self._stored(unknown)
+                made = await self._make(tx, unknown)
+            wrapped |= made
+            if others := [subject for subject in unknown if subject not in made]:
+                wrapped |= await self._stored(others)
         for subject, stored in wrapped.items():
             if stored is not None:
                 found[subject] = self._remember(subject, stored)
@@ -196,15 +198,16 @@ class KeyStore:
         async with self._database.read() as reading:
             return {row.subject: row.wrapped for row in await reading.rows(stored)}
 
-    async def _make(self, tx: Tx, subjects: Sequence[str]) -> None:
-        """Whoever is first at a subject makes its key; nobody replaces one."""
+    async def _make(self, tx: Tx, subjects: Sequence[str]) -> dict[str, bytes | None]:
+        """Whoever is first at a subject makes its key; nobody replaces one. Returns those made here."""
         rows = []
         for subject in subjects:
             nonce = os.urandom(_NONCE)
             fresh = AESGCM.generate_key(bit_length=256)
             wrapped = nonce + self._wrapping.encrypt(nonce, fresh, _bound(subject, "key"))
             rows.append({"subject": subject, "wrapped": wrapped, "made_at": tx.now, "destroyed_at": None})
-        await tx.execute(insert_ignore(tx, _KEY, ["subject"]), rows)
+        making = insert_ignore(tx, _KEY, ["subject"]).returning(_KEY.c.subject, _KEY.c.wrapped)
+        return {row.subject: row.wrapped for row in await tx.rows(making, rows)}
 
     def _remember(self, subject: str, wrapped: bytes) -> AESGCM:
         try:

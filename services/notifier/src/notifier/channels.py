@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTP
 from email.utils import format_datetime
 from enum import StrEnum
 from html import escape
@@ -32,6 +32,23 @@ CONNECTIONS_MAX: Final = 4
 ANSWER_SECONDS: Final = 30.0
 FAILURES_IN_A_ROW_MAX: Final = 2
 """Lost or silent connections after which a lane stops: the rest of the batch is tried later."""
+
+
+class _HeaderKinds(HeaderRegistry):
+    """The standard registry makes a class anew for every header it is given; this one keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kinds: dict[str, type] = {}
+
+    def __getitem__(self, name: str) -> type:
+        kind = self._kinds.get(name)
+        if kind is None:
+            kind = self._kinds[name] = super().__getitem__(name)
+        return kind
+
+
+SMTP_POLICY: Final = SMTP.clone(header_factory=_HeaderKinds())
 
 
 class Result(StrEnum):
