@@ -179,6 +179,25 @@ async def test_null_is_as_good_as_left_out_and_no_income_is_no_partner(calculato
     assert await calculator.ask("/toeslag-calculations", body) == plain
 
 
+async def test_an_exempt_part_that_cannot_be_in_the_benefit_is_added_and_named(
+    calculator: Calculator,
+) -> None:
+    """1,000 gross is 642.50 net; of the norm 759.00 is left, and with a quarter exempt 919.63."""
+
+    def body(benefit: int) -> dict[str, Any]:
+        month = {"grossWageCents": 100_000, "netBenefitCents": benefit, "exemptNetCents": 16_063}
+        months = [{**month, "month": "2026-02"}, {**month, "month": "2026-01"}]
+        return {**PROJECTION, "months": months}
+
+    within = await calculator.ask("/income-projections", body(91_963))
+    without = await calculator.ask("/income-projections", body(75_900))
+    assert within["exemptAddedIn"] == []
+    assert without["exemptAddedIn"] == ["2026-01", "2026-02"]
+    assert without["toetsingsinkomenCents"] == within["toetsingsinkomenCents"]
+    other = await calculator.ask("/income-projections", body(75_700))
+    assert other["exemptAddedIn"] == []
+
+
 async def test_hours_are_whole_or_a_decimal_string(calculator: Calculator) -> None:
     async def awarded(hours: Any) -> int:
         care = [{"childAge": 3, "type": "DAYCARE", "hoursPerMonth": hours, "hourlyRateCents": 1_000}]

@@ -143,6 +143,14 @@ def test_a_small_benefit_in_a_month_loses_part_of_the_credit() -> None:
     assert one.benefit_gross_cents < 11 * 177_731 + 10_001
 
 
+def test_an_exemption_may_end_in_the_months_to_come() -> None:
+    plain = projected(months(*[(60_000, 111_600, 0)] * 6))
+    spared = projected(months(*[(60_000, 111_600, 10_000)] * 6))
+    assert spared.toetsingsinkomen_cents == plain.toetsingsinkomen_cents
+    assert abs(plain.lower_cents - spared.lower_cents - 6 * 15_564) <= 6
+    assert spared.upper_cents == plain.upper_cents
+
+
 # ---- the months to come -----------------------------------------------------------------------------------
 
 

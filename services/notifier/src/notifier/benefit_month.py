@@ -94,6 +94,12 @@ def benefit_month(
     )
 
 
+def leaves_no_exempt_part(norm_cents: int, net_wage_cents: int, benefit_cents: int) -> bool:
+    """Whether a benefit is the norm less the whole net wage, to a euro: then nothing of the wage can have
+    been exempt in it, and who says that something was has told the two apart."""
+    return abs(norm_cents - net_wage_cents - benefit_cents) <= 100
+
+
 def benefit_receipt(law: Law, kind: ToeslagHouseholdKind, month: Month) -> tuple[ReceiptLine, ...]:
     """The norm and its holiday part in a month."""
     norm = law.value(NORM_COUPLE if kind == "COUPLE" else NORM_ALONE, month)

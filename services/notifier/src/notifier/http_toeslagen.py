@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from notifier import reconciliation
+from notifier.benefit_month import leaves_no_exempt_part, norm_of
 from notifier.income_projection import IncomeMonth, project
 from notifier.income_room import income_room
 from notifier.reconciliation import reconcile
@@ -21,17 +22,20 @@ from notifier.toeslag_answers import (
     small_amount_view,
 )
 from notifier.toeslag_requests import (
+    IncomeMonthForm,
     IncomeProjectionRequest,
     ToeslagCalculationRequest,
     ToeslagReconciliationRequest,
 )
 from notifier.toeslagen import NotComputable, receipts, toeslag_rules, toeslagen
+from notifier.wage_tax import net_month_cents, tax_rules
 from notifier.year_law import PartUnknown
 from shared.api import ServiceRouter
 from shared.commands import Answer, command, idempotency_key
 from shared.database import Database, Tx
 from shared.errors import Fault, Invalid
 from shared.law import Law
+from shared.money import Cents
 from shared.requests import ResponseModel
 from shared.tokens import Caller, Role, allow
 
@@ -128,11 +132,14 @@ def reconciled(law: Law, body: ToeslagReconciliationRequest) -> ToeslagReconcili
 
 def projected(law: Law, body: IncomeProjectionRequest) -> IncomeProjectionAnswer:
     """Project the year."""
-    months = [
-        IncomeMonth(one.month.number, one.gross_wage_cents, one.net_benefit_cents, one.exempt_net_cents)
-        for one in body.months
-    ]
+    told = [(one.month, _told_month(law, body, one)) for one in body.months]
+    months = [month for _, month in told]
     found = project(law, body.year, body.household.kind, months, body.tax_credit_at)
+    added = [
+        month
+        for (month, read), one in zip(told, body.months, strict=True)
+        if read.net_benefit_cents != one.net_benefit_cents
+    ]
     return IncomeProjectionAnswer(
         wage_gross_cents=found.wage_gross_cents,
         benefit_gross_cents=found.benefit_gross_cents,
@@ -141,11 +148,26 @@ def projected(law: Law, body: IncomeProjectionRequest) -> IncomeProjectionAnswer
         upper_cents=found.upper_cents,
         known_months=found.known_months,
         projected_holiday_pay_cents=found.projected_holiday_pay_cents,
+        exempt_added_in=sorted(added),
         exempt_effect_cents=found.exempt_effect_cents,
         tax_credit_effect_cents=found.tax_credit_effect_cents,
         signs=list(found.signs),
         receipt=receipt_view(found.receipt),
     )
+
+
+def _told_month(law: Law, body: IncomeProjectionRequest, one: IncomeMonthForm) -> IncomeMonth:
+    """A month as the projection knows it: the exempt part is in the benefit, and where the benefit shows that
+    it is not, it is added."""
+    benefit, exempt = one.net_benefit_cents, one.exempt_net_cents
+    if exempt:
+        credited = body.tax_credit_at in {"EMPLOYER", "BOTH"}
+        tax = tax_rules(law, body.year)
+        wage = net_month_cents(tax, one.gross_wage_cents, credit_applied=credited)
+        norm = norm_of(law, body.household.kind, one.month)
+        if leaves_no_exempt_part(norm, wage, benefit):
+            benefit = Cents(benefit + exempt)
+    return IncomeMonth(one.month.number, one.gross_wage_cents, benefit, exempt)
 
 
 def not_computable(unknown: NotComputable | PartUnknown) -> Invalid:

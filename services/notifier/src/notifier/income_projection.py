@@ -97,6 +97,39 @@ class _HolidayPay:
     upper: Fraction
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The known months in order with their gross benefits, which are in parts of a cent."""
+
+    months: Sequence[IncomeMonth]
+    gross: Sequence[int]
+    gross_with_credit: Sequence[int]
+    """As if the municipality applied the credit."""
+    parts: int
+    """So many are a cent."""
+
+    @property
+    def left(self) -> int:
+        """How many months are to come."""
+        return MONTHS_IN_YEAR - len(self.months)
+
+    @property
+    def alike(self) -> int:
+        """How many of the last months in a row all have benefit, or all have none."""
+        on_benefit = self.gross[-1] > 0
+        count = 0
+        for gross in reversed(self.gross):
+            if (gross > 0) != on_benefit:
+                break
+            count += 1
+        return count
+
+    @property
+    def credit_effect(self) -> Fraction:
+        """How much more gross there is because the municipality does not apply the credit, in cents."""
+        return Fraction(sum(self.gross) - sum(self.gross_with_credit), self.parts)
+
+
 def project(
     law: Law,
     year: int,
@@ -109,47 +142,29 @@ def project(
     if not months:
         raise ValueError("a projection needs at least one month")
     figures = _figures(law, year)
-    tax, parts = figures.tax, figures.tax.parts_per_cent
-    known = sorted(months, key=lambda month: month.number)
-    people = 2 if kind == "COUPLE" else 1
-    credited = credit_at in {"MUNICIPALITY", "BOTH"}
-    grossed = [gross_parts(tax, one.net_benefit_cents, people, credit_applied=credited) for one in known]
-    other = [gross_parts(tax, one.net_benefit_cents, people, credit_applied=not credited) for one in known]
-    alike = _alike(known)
-    recent = min(alike, RECENT_MONTHS)
-    left = MONTHS_IN_YEAR - len(known)
-    wage = sum(month.gross_wage_cents for month in known)
-    coming_wage = Fraction(sum(month.gross_wage_cents for month in known[-recent:]), recent)
-    benefit = sum(grossed)
-    total_wage = wage + left * coming_wage
-    total_benefit = Fraction(benefit * recent + left * sum(grossed[-recent:]), recent * parts)
-    holiday = _holiday_pay(figures, known, coming_wage)
-    lowest, highest = _rest(known[-alike:], grossed[-alike:], parts)
-    tolerance = _tolerance(known, left, benefit_goes_on=grossed[-1] > 0)
-    certain = wage + Fraction(benefit, parts)
-    expected = total_wage + holiday.expected + total_benefit
-    lower = certain + left * lowest - tolerance
-    effect = Fraction(0) if credited else Fraction(benefit - sum(other), parts)
-    if kind == "COUPLE":
-        # One of the two may have the credit at the municipality after all.
-        lower -= effect / 2
-    wage_cents, benefit_cents = half_up(total_wage + holiday.expected), half_up(total_benefit)
+    told = _told(figures.tax, kind, months, credit_at)
+    recent, parts = min(told.alike, RECENT_MONTHS), told.parts
+    known_wage = sum(month.gross_wage_cents for month in told.months)
+    coming_wage = Fraction(sum(month.gross_wage_cents for month in told.months[-recent:]), recent)
+    holiday = _holiday_pay(figures, told.months, coming_wage)
+    wage = known_wage + told.left * coming_wage + holiday.expected
+    benefit = Fraction(sum(told.gross) * recent + told.left * sum(told.gross[-recent:]), recent * parts)
+    certain = known_wage + Fraction(sum(told.gross), parts)
+    lower, upper = _bounds(figures.tax, told, halves=kind == "COUPLE")
+    wage_cents, benefit_cents = half_up(wage), half_up(benefit)
     return Projection(
         wage_gross_cents=wage_cents,
         benefit_gross_cents=benefit_cents,
         toetsingsinkomen_cents=Cents(wage_cents + benefit_cents),
-        lower_cents=half_up(max(Fraction(0), min(lower, expected))),
-        upper_cents=half_up(max(certain + left * highest + holiday.upper + tolerance, expected)),
-        known_months=len(known),
+        lower_cents=half_up(max(Fraction(0), min(certain + lower, wage + benefit))),
+        upper_cents=half_up(max(certain + upper + holiday.upper, wage + benefit)),
+        known_months=len(told.months),
         projected_holiday_pay_cents=half_up(holiday.expected),
         exempt_effect_cents=half_up(
-            Fraction(
-                sum(month.exempt_net_cents for month in known) * SHARE_SCALE,
-                SHARE_SCALE - tax.first_share_scaled,
-            )
+            _made_gross(figures.tax, sum(month.exempt_net_cents for month in told.months))
         ),
-        tax_credit_effect_cents=half_up(effect),
-        signs=_signs(known, credit_at),
+        tax_credit_effect_cents=half_up(told.credit_effect),
+        signs=_signs(told.months, credit_at),
         receipt=figures.receipt,
     )
 
@@ -161,24 +176,45 @@ def _figures(law: Law, year: int) -> _Figures:
     return _Figures(tax, Fraction(holiday.share), (*tax.receipt[:2], holiday.receipt()))
 
 
-def _alike(known: Sequence[IncomeMonth]) -> int:
-    """How many of the last months in a row all have benefit, or all have none."""
-    on_benefit = known[-1].net_benefit_cents > 0
-    count = 0
-    for month in reversed(known):
-        if (month.net_benefit_cents > 0) != on_benefit:
-            break
-        count += 1
-    return count
+def _told(
+    tax: TaxRules, kind: ToeslagHouseholdKind, months: Sequence[IncomeMonth], credit_at: TaxCreditAt
+) -> _Told:
+    known = sorted(months, key=lambda month: month.number)
+    people = 2 if kind == "COUPLE" else 1
+    plain, credited = (
+        [gross_parts(tax, month.net_benefit_cents, people, credit_applied=applied) for month in known]
+        for applied in (False, True)
+    )
+    at_municipality = credit_at in {"MUNICIPALITY", "BOTH"}
+    return _Told(known, credited if at_municipality else plain, credited, tax.parts_per_cent)
 
 
-def _rest(alike: Sequence[IncomeMonth], grossed: Sequence[int], parts: int) -> tuple[Fraction, Fraction]:
-    """The lowest and the highest a month to come may be: those of the months that are like the last one."""
-    sums = [month.gross_wage_cents * parts + gross for month, gross in zip(alike, grossed, strict=True)]
-    lowest, highest = Fraction(min(sums), parts), Fraction(max(sums), parts)
-    if len(alike) == 1 and alike[0].net_benefit_cents == 0:
-        return lowest * (1 - SPREAD_WITHOUT_HISTORY), highest * (1 + SPREAD_WITHOUT_HISTORY)
-    return lowest, highest
+def _bounds(tax: TaxRules, told: _Told, *, halves: bool) -> tuple[Fraction, Fraction]:
+    """What comes on top of the known months, at the lowest and at the highest, without holiday pay.
+
+    A month to come lies between the lowest and the highest of those that are like the last one. An exemption
+    of the last month may end. Of a couple one may have the credit at the municipality after all.
+    """
+    alike = told.alike
+    sums = [
+        month.gross_wage_cents * told.parts + gross
+        for month, gross in zip(told.months[-alike:], told.gross[-alike:], strict=True)
+    ]
+    lowest, highest = Fraction(min(sums), told.parts), Fraction(max(sums), told.parts)
+    on_benefit = told.gross[-1] > 0
+    if alike == 1 and not on_benefit:
+        lowest, highest = lowest * (1 - SPREAD_WITHOUT_HISTORY), highest * (1 + SPREAD_WITHOUT_HISTORY)
+    if on_benefit:
+        lowest -= _made_gross(tax, told.months[-1].exempt_net_cents)
+    months = sum(gross > 0 for gross in told.gross) + (told.left if on_benefit else 0)
+    tolerance = Fraction(GROSS_UP_TOLERANCE_CENTS * months, MONTHS_IN_YEAR)
+    uncertain = tolerance + (told.credit_effect / 2 if halves else 0)
+    return told.left * lowest - uncertain, told.left * highest + tolerance
+
+
+def _made_gross(tax: TaxRules, net_cents: int) -> Fraction:
+    """What a net amount on top of a benefit adds to its gross."""
+    return Fraction(net_cents * SHARE_SCALE, SHARE_SCALE - tax.first_share_scaled)
 
 
 def _holiday_pay(figures: _Figures, known: Sequence[IncomeMonth], coming_wage: Fraction) -> _HolidayPay:
@@ -196,11 +232,6 @@ def _holiday_pay(figures: _Figures, known: Sequence[IncomeMonth], coming_wage: F
     ahead = known[-1].number < HOLIDAY_PAY_MONTH
     expected = figures.holiday_share * early_wage if ahead else Fraction(0)
     return _HolidayPay(expected, expected + figures.holiday_share * (late_wage + late_left * coming_wage))
-
-
-def _tolerance(known: Sequence[IncomeMonth], left: int, *, benefit_goes_on: bool) -> Fraction:
-    months = sum(month.net_benefit_cents > 0 for month in known) + (left if benefit_goes_on else 0)
-    return Fraction(GROSS_UP_TOLERANCE_CENTS * months, MONTHS_IN_YEAR)
 
 
 def _signs(known: Sequence[IncomeMonth], credit_at: TaxCreditAt) -> tuple[Sign, ...]:

@@ -11,6 +11,7 @@ from notifier.income_projection import Sign
 from notifier.income_room import Room
 from notifier.reconciliation import Difference, SmallAmount
 from shared.law import ReceiptLine
+from shared.months import Month
 from shared.requests import ResponseModel
 
 
@@ -114,6 +115,9 @@ class IncomeProjectionAnswer(ResponseModel):
     upper_cents: int
     known_months: int
     projected_holiday_pay_cents: int
+    exempt_added_in: list[Month] = Field(
+        description="Months whose benefit was the norm less the whole net wage: the exempt part was added."
+    )
     exempt_effect_cents: int = Field(
         description="How much of the income comes from wage that was not offset."
     )

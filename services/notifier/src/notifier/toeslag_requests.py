@@ -79,8 +79,8 @@ class IncomeMonthForm(RequestModel):
     )
     exempt_net_cents: IncomeCents = Field(
         default=Cents(0),
-        description="How much of the net wage was not offset. It is in the benefit already; it says what "
-        "that does to the year.",
+        description="How much of the net wage was not offset. It is in the benefit already, and says what it "
+        "does to the year; only where the benefit is the norm less the whole net wage it is added.",
     )
 
 
