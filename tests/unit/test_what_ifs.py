@@ -15,7 +15,7 @@ from notifier.income_projection import TaxCreditAt
 from notifier.local_schemes import LocalScheme, local_schemes
 from notifier.toeslag_household import Care, ToeslagHousehold
 from notifier.what_ifs import Circumstances, OffsetMethod, WhatIf, Work, monthly_wage, what_if
-from shared.law import ParameterMissing
+from shared.law import Law, ParameterMissing
 from shared.months import Month
 from tests.toeslag_facts import LAW, household
 
@@ -187,6 +187,36 @@ def test_schemes_of_a_municipality_are_data() -> None:
     assert (childcare.kind, childcare.share) == ("CHILDCARE_SHARE", Fraction(1, 25))
     assert local_schemes(LAW, "0344", 2026) == ()
     assert local_schemes(LAW, "0518", 2022) == ()
+    assert childcare.receipt is not None
+    assert childcare.receipt.parameter == "gemeente/0518/childcare_own_share"
+
+
+SCHEME = """
+description: A scheme for a test.
+unit: {unit}
+law: Participatiewet
+article: "35"
+url: https://wetten.overheid.nl/BWBR0015703
+certainty: practice
+values:
+  - from: 2025-01-01
+    until: 2026-12-31
+    value: {value}
+"""
+
+
+def test_what_a_scheme_is_worth_stands_beside_its_limit(tmp_path: Path) -> None:
+    folder = tmp_path / "gemeente" / "0999"
+    folder.mkdir(parents=True)
+    limit = SCHEME.format(unit="share", value='"1.10"')
+    (folder / "income_limit_meedoen.yaml").write_text(limit, encoding="utf-8")
+    worth = SCHEME.format(unit="cents-per-year", value=12_000)
+    (folder / "amount_meedoen.yaml").write_text(worth, encoding="utf-8")
+    law = Law.load(tmp_path)
+    (scheme,) = local_schemes(law, "0999", 2026)
+    assert (scheme.name, scheme.share, scheme.month_cents(0)) == ("meedoen", Fraction(11, 10), 1_000)
+    assert local_schemes(law, "0999", 2027) == ()
+    assert local_schemes(law, "0099", 2026) == ()
 
 
 def test_a_scheme_ends_above_its_limit_and_says_what_that_costs() -> None:

@@ -1,5 +1,6 @@
 """The call for what-ifs: hours or wage changed from a month on, month by month and for the year."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ from fastapi import Request, Response
 from notifier import reconciliation
 from notifier.benefit_month import ExemptWage, benefit_receipt
 from notifier.http_toeslagen import BackOffice, answered
-from notifier.local_schemes import local_schemes
+from notifier.local_schemes import LocalScheme, local_schemes
 from notifier.toeslag_answers import ReceiptLineView, receipt_view
 from notifier.toeslag_household import MONTHS_IN_YEAR, ToeslagHousehold
 from notifier.toeslagen import NotComputable, receipts, toeslag_rules
@@ -62,7 +63,7 @@ def computed(law: Law, body: WhatIfRequest, municipality: str) -> WhatIfAnswer:
             _with_care(household, body.change, first),
         )
         found = what_if(law, circumstances, before, after, first)
-        lines = _lines(law, body, found, after.household)
+        lines = _lines(law, body, found, after.household, recorded)
     except (NotComputable, PartUnknown, ParameterMissing) as unknown:
         raise Invalid([Fault("T002", "/year", unknown.detail)]) from None
     return _answer(law, body, found, lines)
@@ -96,14 +97,19 @@ def _answer(law: Law, body: WhatIfRequest, found: WhatIf, lines: list[ReceiptLin
 
 
 def _lines(
-    law: Law, body: WhatIfRequest, found: WhatIf, household: ToeslagHousehold
+    law: Law,
+    body: WhatIfRequest,
+    found: WhatIf,
+    household: ToeslagHousehold,
+    schemes: Sequence[LocalScheme],
 ) -> list[ReceiptLineView]:
-    """Norms, taxes and toeslag figures, each once."""
+    """Norms, taxes, toeslag figures and recorded schemes, each once."""
     lines = list(tax_rules(law, body.year).receipt)
     for month in months_of(body.year):
         lines += benefit_receipt(law, body.household.kind, month)
     for of_toeslag in receipts(law, body.year, household, found.after.toetsingsinkomen_cents).values():
         lines += of_toeslag
+    lines += [scheme.receipt for scheme in schemes if scheme.receipt is not None]
     return receipt_view(list(dict.fromkeys(lines)))
 
 

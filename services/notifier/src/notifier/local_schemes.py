@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from shared.law import Law
+from shared.law import Law, ReceiptLine
 from shared.money import Cents, half_up
 
 FOLDER: Final = "gemeente"
@@ -29,7 +29,8 @@ class LocalScheme:
     share: Fraction
     amount_year_cents: int = 0
     """What it is worth in a year; nil when that is not known."""
-    source: str = ""
+    receipt: ReceiptLine | None = None
+    """Where it is recorded; None for one that came with the request."""
 
     def holds(self, net_income_cents: int, norm_cents: int, benefit_cents: int) -> bool:
         """Whether the household has it in a month."""
@@ -60,5 +61,5 @@ def local_schemes(law: Law, municipality: str, year: int) -> tuple[LocalScheme, 
         label = file.removeprefix(_LIMIT)
         amounts = law.values(f"{prefix}{_AMOUNT}{label}")
         worth = amounts[-1].cents if amounts else 0
-        found.append(LocalScheme(label, kind, Fraction(value.share), worth, value.source))
+        found.append(LocalScheme(label, kind, Fraction(value.share), worth, value.receipt()))
     return tuple(found)
