@@ -17,6 +17,8 @@ from shared.money import Cents
 PARTS: Final = 120_000_000
 """So many parts are one cent."""
 EURO: Final = 100 * PARTS
+MINIMUM_AWARD: Final = "awir/minimum_award"
+"""The parameter of the least award of a year, the same for all toeslagen."""
 
 ToeslagName = Literal["zorgtoeslag", "huurtoeslag", "kindgebondenBudget", "kinderopvangtoeslag"]
 TOESLAGEN: Final[tuple[ToeslagName, ...]] = (

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from notifier.award import Award, Reason, award, nil
-from notifier.toeslag_household import Home, Stretch, ToeslagHousehold
+from notifier.award import MINIMUM_AWARD, PARTS, Award, Reason, award, nil
+from notifier.toeslag_household import MONTHS_IN_YEAR, Home, Stretch, ToeslagHousehold
 from notifier.year_law import SHARE_SCALE, YearLaw
 from shared.law import ReceiptLine
 
@@ -24,9 +24,10 @@ LARGE_FROM: Final = 3
 """From this many persons on the higher cut-off holds (art. 20)."""
 
 _FACTOR_SCALE: Final = 10**12
-_MONTH_PARTS: Final = 1200
+_MONTH_PARTS: Final = PARTS // SHARE_SCALE
 """A hundred-thousandth of a cent, in parts."""
-_TWELFTH_PARTS: Final = 100
+_TWELFTH_PARTS: Final = PARTS // (MONTHS_IN_YEAR * SHARE_SCALE)
+"""A twelfth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def huurtoeslag_rules(law: YearLaw) -> HuurtoeslagRules:
         service_maximum_cents=law.cents("huurtoeslag/service_costs_maximum"),
         assets_cents=law.cents("huurtoeslag/assets_limit"),
         assets_partners_cents=law.cents("huurtoeslag/assets_limit_partners"),
-        minimum_cents=law.cents("awir/minimum_award"),
+        minimum_cents=law.cents(MINIMUM_AWARD),
     )
 
 
@@ -201,7 +202,7 @@ def huurtoeslag_receipt(
         names |= dict.fromkeys(["quality_limit", "quality_share", cut_off, "above_cut_off_share"])
         names |= dict.fromkeys(["maximum_rent" if grown else "maximum_rent_young", "youth_age", "first_age"])
     names["assets_limit_partners" if household.partner else "assets_limit"] = None
-    shared_rules = ["awir/minimum_award"]
+    shared_rules = [MINIMUM_AWARD]
     if any(one.relation == "CHILD" for residents in household.residents for one in residents.co_residents):
         shared_rules += ["awir/child_income_exempt", "awir/child_income_age"]
     return tuple(law.line(name) for name in [*(f"huurtoeslag/{name}" for name in names), *shared_rules])

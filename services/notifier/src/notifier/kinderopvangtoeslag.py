@@ -10,7 +10,7 @@ registered, is supposed here; Dienst Toeslagen looks at it.
 from dataclasses import dataclass
 from typing import Final
 
-from notifier.award import Award, Reason, award, nil
+from notifier.award import MINIMUM_AWARD, PARTS, Award, Reason, award, nil
 from notifier.toeslag_household import HOUR_SCALE, Care, CareType, Stretch, ToeslagHousehold
 from notifier.year_law import SHARE_SCALE, PartUnknown, YearLaw, band_at, scaled
 from shared.law import ReceiptLine, ShareBand
@@ -23,9 +23,8 @@ HOURLY_MAXIMUM: Final[dict[CareType, str]] = {
 HOURS = "kinderopvangtoeslag/hours_maximum"
 FIRST_CHILD = "kinderopvangtoeslag/share_first_child"
 NEXT_CHILD = "kinderopvangtoeslag/share_next_child"
-MINIMUM = "awir/minimum_award"
 
-_PARTS = 12
+_PARTS: Final = PARTS // (SHARE_SCALE * HOUR_SCALE)
 """A hundredth of an hour times a hundred-thousandth of a cent, in parts."""
 
 
@@ -73,7 +72,7 @@ def kinderopvangtoeslag_rules(law: YearLaw) -> KinderopvangtoeslagRules:
         hundredths_of_hours=law.number(HOURS) * HOUR_SCALE,
         first_child=_table(law, FIRST_CHILD),
         next_child=_table(law, NEXT_CHILD),
-        minimum_cents=law.cents(MINIMUM),
+        minimum_cents=law.cents(MINIMUM_AWARD),
     )
 
 
@@ -115,7 +114,7 @@ def kinderopvangtoeslag_receipt(
     tables = [FIRST_CHILD, *([NEXT_CHILD] if len(household.care) > 1 else [])]
     rows = [(value := law.value(name)).receipt(band_at(value.bands, max(0, income_cents))) for name in tables]
     lines = [law.line(HOURLY_MAXIMUM[kind]) for kind in kinds]
-    return (*lines, law.line(HOURS), *rows, law.line(MINIMUM))
+    return (*lines, law.line(HOURS), *rows, law.line(MINIMUM_AWARD))
 
 
 def _table(law: YearLaw, name: str) -> ShareTable:
@@ -127,6 +126,3 @@ def _table(law: YearLaw, name: str) -> ShareTable:
 
 def _share(band: ShareBand) -> int | None:
     return None if band.share is None else scaled(band.share)
-
-
-assert SHARE_SCALE * HOUR_SCALE * _PARTS == 120_000_000

@@ -6,9 +6,10 @@ itself.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
-from notifier.award import Award, Reason, award, nil
-from notifier.toeslag_household import Stretch, ToeslagHousehold
+from notifier.award import MINIMUM_AWARD, PARTS, Award, Reason, award, nil
+from notifier.toeslag_household import MONTHS_IN_YEAR, Stretch, ToeslagHousehold
 from notifier.year_law import SHARE_SCALE, YearLaw
 from shared.law import ReceiptLine
 
@@ -24,9 +25,8 @@ SECOND_AGE = "kindgebonden_budget/second_extra_age"
 LAST_AGE = "kindgebonden_budget/last_age"
 ASSETS_SINGLE = "kindgebonden_budget/assets_limit_single"
 ASSETS_PARTNERS = "kindgebonden_budget/assets_limit_partners"
-MINIMUM = "awir/minimum_award"
 
-_MONTH_PARTS = 100
+_MONTH_PARTS: Final = PARTS // (MONTHS_IN_YEAR * SHARE_SCALE)
 """A twelfth of a hundred-thousandth of a cent, in parts."""
 
 
@@ -67,7 +67,7 @@ def kindgebonden_budget_rules(law: YearLaw) -> KindgebondenBudgetRules:
         last_age=law.number(LAST_AGE),
         assets_single_cents=law.cents(ASSETS_SINGLE),
         assets_partners_cents=law.cents(ASSETS_PARTNERS),
-        minimum_cents=law.cents(MINIMUM),
+        minimum_cents=law.cents(MINIMUM_AWARD),
     )
 
 
@@ -118,6 +118,6 @@ def kindgebonden_budget_receipt(
         THRESHOLD_PARTNERS if partner else THRESHOLD_SINGLE,
         INCOME_SHARE,
         ASSETS_PARTNERS if partner else ASSETS_SINGLE,
-        MINIMUM,
+        MINIMUM_AWARD,
     ]
     return tuple(law.line(name) for name in names)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from notifier.award import Award, ToeslagName
+from notifier.toeslag_household import MONTHS_IN_YEAR
 from notifier.toeslagen import Toeslagen
 from shared.law import Law, ParameterValue, ReceiptLine
 from shared.money import Cents
 
 SMALL_AMOUNT = "awir/small_amount"
 REPORTING_WEEKS = "awir/reporting_weeks"
-MONTHS_IN_YEAR = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from notifier.toeslag_household import MONTHS_IN_YEAR
 from notifier.year_law import SHARE_SCALE, YearLaw, of_year, scaled
 from shared.law import Law, ReceiptLine, ShareBand, Slice
 from shared.money import Cents, half_up
@@ -16,7 +17,6 @@ from shared.money import Cents, half_up
 BOX_1 = "inkomstenbelasting/box1_shares"
 GENERAL_CREDIT = "inkomstenbelasting/general_credit"
 LABOUR_CREDIT = "inkomstenbelasting/labour_credit"
-MONTHS_IN_YEAR = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ claim for both premiums; with a partner who is not insured half of it is left (a
 """
 
 from dataclasses import dataclass
+from typing import Final
 
-from notifier.award import Award, Reason, award, nil
-from notifier.toeslag_household import Stretch, ToeslagHousehold
+from notifier.award import MINIMUM_AWARD, PARTS, Award, Reason, award, nil
+from notifier.toeslag_household import MONTHS_IN_YEAR, Stretch, ToeslagHousehold
 from notifier.year_law import SHARE_SCALE, YearLaw
 from shared.law import ReceiptLine
 
@@ -20,9 +21,8 @@ NOT_INSURED = "zorgtoeslag/partner_not_insured_share"
 FIRST_AGE = "zorgtoeslag/first_age"
 ASSETS_SINGLE = "zorgtoeslag/assets_limit_single"
 ASSETS_PARTNERS = "zorgtoeslag/assets_limit_partners"
-MINIMUM = "awir/minimum_award"
 
-_MONTH_PARTS = 100
+_MONTH_PARTS: Final = PARTS // (MONTHS_IN_YEAR * SHARE_SCALE)
 """A twelfth of a hundred-thousandth of a cent, in parts."""
 
 
@@ -54,7 +54,7 @@ def zorgtoeslag_rules(law: YearLaw) -> ZorgtoeslagRules:
         first_age=law.number(FIRST_AGE),
         assets_single_cents=law.cents(ASSETS_SINGLE),
         assets_partners_cents=law.cents(ASSETS_PARTNERS),
-        minimum_cents=law.cents(MINIMUM),
+        minimum_cents=law.cents(MINIMUM_AWARD),
     )
 
 
@@ -85,6 +85,6 @@ def zorgtoeslag_receipt(law: YearLaw, household: ToeslagHousehold) -> tuple[Rece
         *([NOT_INSURED] if household.partner and not household.partner_insured else []),
         FIRST_AGE,
         ASSETS_PARTNERS if household.partner else ASSETS_SINGLE,
-        MINIMUM,
+        MINIMUM_AWARD,
     ]
     return tuple(law.line(name) for name in names)
