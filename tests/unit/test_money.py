@@ -5,9 +5,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from shared.money import AnyCents, PositiveCents, Share, StrictCents, format_euro, half_up
+from shared.money import AnyCents, PositiveCents, Share, StrictCents, format_euro, half_up, half_up_part
 
 
 class Amounts(BaseModel):
@@ -41,6 +43,22 @@ def test_half_a_cent_is_rounded_away_from_nil(exact: Fraction, cents: int) -> No
 
 def test_rounding_is_exact_far_beyond_what_a_float_holds() -> None:
     assert half_up(Fraction(10**40 + 1, 2)) == 5 * 10**39 + 1
+
+
+@given(
+    share=st.fractions(min_value=-2, max_value=2, max_denominator=10_000),
+    cents=st.integers(-(10**9), 10**9),
+    plus=st.integers(-(10**6), 10**6),
+)
+def test_a_part_of_an_amount_is_rounded_like_its_exact_product(
+    share: Fraction, cents: int, plus: int
+) -> None:
+    exact = share * cents + plus
+    part = half_up_part(share, cents, plus)
+    assert abs(part - exact) <= Fraction(1, 2)
+    assert part == half_up(exact)
+    if abs(part - exact) == Fraction(1, 2):
+        assert abs(part) > abs(exact)
 
 
 @pytest.mark.parametrize(

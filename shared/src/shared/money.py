@@ -19,9 +19,17 @@ NO_BREAK_SPACE = "\u00a0"
 
 def half_up(value: Fraction) -> Cents:
     """Round to whole cents, half away from zero: the only rounding there is (reading 1)."""
-    doubled = abs(value) * 2 + 1
-    magnitude = doubled.numerator // (doubled.denominator * 2)
-    return Cents(-magnitude if value < 0 else magnitude)
+    return _rounded(value.numerator, value.denominator)
+
+
+def half_up_part(share: Fraction, cents: int, plus_cents: int = 0) -> Cents:
+    """`half_up(share * cents + plus_cents)` in whole numbers, which is several times as fast."""
+    return _rounded(share.numerator * cents + plus_cents * share.denominator, share.denominator)
+
+
+def _rounded(numerator: int, denominator: int) -> Cents:
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return Cents(-magnitude if numerator < 0 else magnitude)
 
 
 def format_euro(cents: int, language: Language) -> str:

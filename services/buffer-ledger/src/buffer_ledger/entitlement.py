@@ -30,7 +30,7 @@ from buffer_ledger.earnings import (
     stand_in,
 )
 from buffer_ledger.exemptions import NOTHING_EXEMPT, Exempted, Ground, exempt_by_month
-from buffer_ledger.expectations import missing_slips, without_pay
+from buffer_ledger.expectations import JobSlips, missing_slips, real_slips, without_pay
 from buffer_ledger.norms import Household, LawMonth, household_in, norm_for_days
 from buffer_ledger.offset import Exemption, benefit, counted, exempt, holiday_claim
 from shared.law import Law, ParameterMissing, ReceiptLine
@@ -126,7 +126,7 @@ class _Wages:
 
     earner: Earner
     slips: tuple[SlipFact, ...]
-    real: tuple[SlipFact, ...]
+    real: JobSlips
     earned: Mapping[Month, Earned]
     received: Mapping[Month, Received]
     debts: Mapping[Month, int]
@@ -271,7 +271,7 @@ class Entitlements:
         """How many slips the row waits for: those of its months from the first one on, unless the person
         declared the month to be without work."""
         return sum(
-            missing_slips(wages.real, self._facts.rules, wages.earner.expected, month)
+            missing_slips(wages.real, wages.earner.expected, month)
             for wages in self._wages
             for month in months
             if wages.earner.expected
@@ -310,7 +310,7 @@ def _wages_of(earner: Earner, facts: Circumstances, law: Law) -> _Wages:
     return _Wages(
         earner=earner,
         slips=slips,
-        real=real,
+        real=real_slips(real, facts.rules),
         earned=earned,
         received=received_by_month(slips, facts.right),
         debts=debts,
@@ -342,6 +342,6 @@ def _with_carried(earner: Earner, facts: Circumstances, slips: tuple[SlipFact, .
             continue
         if month in earner.zero_months:
             continue
-        jobs = without_pay(slips, facts.rules, earner.expected, month)
+        jobs = without_pay(JobSlips(slips, facts.rules), earner.expected, month)
         slips = (*slips, *stand_in(slips, facts.rules, jobs, month, CARRIED))
     return slips

@@ -1,5 +1,6 @@
 """How many slips a month still waits for, by the pay period of each job (readings 13 and 25)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
@@ -17,58 +18,62 @@ from shared.months import Month
 _WORKING_DAYS: Mapping[PayPeriod, int] = {"WEEK": 5, "FOUR_WEEKS": 20, "MONTH": 20}
 
 
-def missing_slips(
-    slips: Sequence[SlipFact],
-    rules: Sequence[MunicipalityRules],
-    expected: Mapping[str, PayPeriod],
-    month: Month,
-) -> int:
-    """How many slips of registered jobs a wage month lacks; an estimate is no slip.
+class JobSlips:
+    """Slips in order by job, with how many feed each month: worked out once, asked for every month."""
+
+    def __init__(self, slips: Sequence[SlipFact], rules: Sequence[MunicipalityRules]) -> None:
+        self.rules = rules
+        self._own: dict[str, list[SlipFact]] = {}
+        for slip in slips:
+            self._own.setdefault(slip.employer_key, []).append(slip)
+        self._pieces = {
+            employer: Counter(piece.month for piece in pieces(own, rules) if piece.is_slip)
+            for employer, own in self._own.items()
+        }
+
+    def of(self, employer: str) -> Sequence[SlipFact]:
+        """The slips of one job."""
+        return self._own.get(employer, ())
+
+    def pieces(self, employer: str, month: Month) -> int:
+        """How many slips of a job feed a month."""
+        return self._pieces[employer][month] if employer in self._pieces else 0
+
+
+def real_slips(slips: Sequence[SlipFact], rules: Sequence[MunicipalityRules]) -> JobSlips:
+    """The slips that settle what a job owes: an estimate is none."""
+    return JobSlips([slip for slip in slips if slip.source != ESTIMATE], rules)
+
+
+def missing_slips(slips: JobSlips, expected: Mapping[str, PayPeriod], month: Month) -> int:
+    """How many slips of registered jobs a wage month lacks, of those that `real_slips` gave.
 
     A monthly job owes one slip. A weekly one owes every working day of the month, from the first day of its
     first slip on where the job began within the month. A four-weekly one owes what the municipality's method
     counts in the month: a numbered period, the pay days that fall in it, or all working days.
     """
-    real = [slip for slip in slips if slip.source != ESTIMATE]
-    method = rules_in_force(rules, month).four_week_method
+    method = rules_in_force(slips.rules, month).four_week_method
     missing = 0
     for employer, period in expected.items():
-        own = [slip for slip in real if slip.employer_key == employer]
+        own, fed = slips.of(employer), slips.pieces(employer, month)
         if period == "MONTH" or not own:
-            missing += not _has_piece(own, rules, month)
+            missing += fed == 0
         elif period == "WEEK" or method == "DAY20":
             missing += _uncovered(own, month, period)
         elif method == "AS_RECEIVED":
             missing += _pay_days_missing(own, month)
         elif method == "X13_12_QUARTERLY" and month.number % 3 == 0:
-            missing += max(_uncovered(own, month, period), int(not _has_piece(own, rules, month)))
+            missing += max(_uncovered(own, month, period), int(fed == 0))
         elif method == "AS_RECEIVED_DEC" and month.number == 12:
-            missing += max(0, 2 - _pieces(own, rules, month))
+            missing += max(0, 2 - fed)
         else:
-            missing += not _has_piece(own, rules, month)
+            missing += fed == 0
     return missing
 
 
-def without_pay(
-    slips: Sequence[SlipFact],
-    rules: Sequence[MunicipalityRules],
-    expected: Mapping[str, PayPeriod],
-    month: Month,
-) -> list[str]:
+def without_pay(slips: JobSlips, expected: Mapping[str, PayPeriod], month: Month) -> list[str]:
     """The jobs of which a month has no pay at all, in order."""
-    return [
-        employer
-        for employer in sorted(expected)
-        if not _has_piece([slip for slip in slips if slip.employer_key == employer], rules, month)
-    ]
-
-
-def _has_piece(own: Sequence[SlipFact], rules: Sequence[MunicipalityRules], month: Month) -> bool:
-    return _pieces(own, rules, month) > 0
-
-
-def _pieces(own: Sequence[SlipFact], rules: Sequence[MunicipalityRules], month: Month) -> int:
-    return sum(piece.month == month and piece.is_slip for piece in pieces(own, rules))
+    return [employer for employer in sorted(expected) if slips.pieces(employer, month) == 0]
 
 
 def _uncovered(own: Sequence[SlipFact], month: Month, period: PayPeriod) -> int:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from buffer_ledger.norms import LawMonth
 from shared.law import Bracket, Law, ReceiptLine
-from shared.money import Cents, half_up
+from shared.money import Cents, half_up_part
 from shared.months import Month
 
 CLAIM_TABLE = "regeling_participatiewet/holiday_claim_table"
@@ -62,7 +62,7 @@ def exempt(wage_cents: int, exemption: Exemption | None, month: Month) -> Cents:
     wage."""
     if exemption is None or wage_cents <= 0 or not exemption.holds_in(month):
         return Cents(0)
-    share = half_up(Fraction(exemption.share) * wage_cents)
+    share = half_up_part(Fraction(exemption.share), wage_cents)
     return share if exemption.cap_cents is None else min(share, exemption.cap_cents)
 
 
@@ -81,7 +81,7 @@ def holiday_claim(
         if candidate.from_cents > rest_cents:
             break
         row = candidate
-    amount = half_up(row.rate * rest_cents + row.constant_cents)
+    amount = half_up_part(row.rate, rest_cents, row.constant_cents)
     return HolidayClaim(Cents(max(0, amount)), row.receipt)
 
 
@@ -93,7 +93,7 @@ def counted(wage_cents: int, exempt_cents: int, claim_cents: int) -> Cents:
 def benefit(norms: LawMonth, counted_cents: int) -> Benefit:
     """The benefit that is left (art. 19(2)) and its two parts; the reserve is what rounding leaves."""
     left = max(0, norms.norm_cents - counted_cents)
-    paid = half_up(norms.paid_share * left)
+    paid = half_up_part(norms.paid_share, left)
     return Benefit(paid, Cents(left - paid))
 
 

@@ -75,8 +75,10 @@ class Running:
         period = self.period(month)
         cap, used = self.cap_of(period), self.used.get(period, 0)
         left = max(0, cap - used)
-        begun = sum(self.period(each) == period for each in Month.span(self.first_month, month))
-        unfilled = self.cap_cents - filled_cents(self.policy, begun)
+        unfilled = 0
+        if self.policy.replenish == "MONTHLY":
+            begun = sum(self.period(each) == period for each in Month.span(self.first_month, month))
+            unfilled = self.cap_cents - filled_cents(self.policy, begun)
         return Room(left, left - self.paid_later.get(period, 0), unfilled, used)
 
     def use(self, month: Month, drawn_cents: int, repaid_cents: int = 0) -> None:
