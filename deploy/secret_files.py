@@ -5,6 +5,7 @@
 | `secrets/*_database_url` | nine URLs with their passwords: data, owner and keys of each service |
 | `secrets/*_master_key` | what a service's keys of people are wrapped with: back these up, apart |
 | `secrets/smtp_url` | the mail server; empty means letters only |
+| `secrets/notify_api_key` | key of the provider of text messages; empty means none |
 | `secrets/postgres_password`, `secrets/grafana_password` | of the superuser and of `admin` |
 | `tokens/signing.pem` | signs tokens; goes into no container |
 | `token-keys/*.pub.pem` | what the services check tokens with |
@@ -45,7 +46,7 @@ def make_secrets(folder: Path) -> list[str]:
 
 
 def _contents() -> dict[str, str]:
-    files = {"smtp_url": ""}
+    files = {"smtp_url": "", "notify_api_key": ""}
     files |= {name: secrets.token_hex(16) for name in ("postgres_password", "grafana_password")}
     for service in (name.replace("-", "_") for name in SERVICE_NAMES):
         files[f"{service}_master_key"] = secrets.token_hex(32)

@@ -19,14 +19,19 @@ from pypdf import PdfReader
 from sqlalchemy import and_, select, update
 
 from deploy.parts.ports import free_port
+from notifier.bounces import Bounces
 from notifier.channels import Channel, EmailChannel, mail_server
 from notifier.contacts import ChannelName, Consent, ConsentKind, Contact, PostalAddress
 from notifier.delivery import Courier
+from notifier.followups import FollowUps
 from notifier.http import make_router
 from notifier.letters import LetterChannel
 from notifier.notifications import Notifications
+from notifier.notify import NotifyApi, NotifyChannel, notify_account
+from notifier.quiet_hours import QuietHours
 from notifier.service import MIGRATIONS, wiring
-from notifier.tables import DELIVERY, EVIDENCE, HOUSEHOLD, MESSAGE
+from notifier.tables import DELIVERY, EVIDENCE, HOUSEHOLD, MESSAGE, TASK
+from notifier.tasks import TaskChannel
 from notifier.templates import load_templates
 from notifier.wording import Sender
 from shared import log as logs
@@ -55,6 +60,8 @@ MUNICIPALITY = "0344"
 MAIL_FROM = "buffer@fonds.example"
 CANARY_NAME = "Kanarie Zwaluwstaart"
 SENDER = Sender("Bestaansbalans", "Bestaansbalans", "030 123 45 67", "vragen@fonds.example")
+NOTIFY_KEY = "test-a0000000-0000-4000-8000-0000000000aa-b0000000-0000-4000-8000-0000000000bb"
+SMS_TEMPLATE, EMAIL_TEMPLATE = str(UUID(int=1)), str(UUID(int=2))
 LEDGER = source_of("00000001003214345000", "buffer-ledger")
 
 
@@ -144,6 +151,8 @@ class Desk:
     smtp_url: str | None = None
     answer_seconds: float = 2.0
     languages: tuple[str, ...] = ("nl", "en")
+    notify_url: str | None = None
+    quiet_hours: str = "none"
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     metrics: Metrics = field(default_factory=Metrics)
     log: StringIO = field(default_factory=StringIO)
@@ -162,11 +171,30 @@ class Desk:
             server = mail_server(self.smtp_url)
             channels[ChannelName.EMAIL] = EmailChannel(server, MAIL_FROM, answer_seconds=self.answer_seconds)
         templates = load_templates()
-        self.notifications = Notifications(self.keys, templates, SENDER, measured, languages=self.languages)
-        self.courier = Courier(
-            self.database, self.keys, channels, SENDER, MAIL_FROM, logs.get_log("notifier"), measured
+        channels[ChannelName.TASK] = TaskChannel()
+        api = None
+        if self.notify_url is not None:
+            account = notify_account(self.notify_url, NOTIFY_KEY)
+            api = NotifyApi(account, self.clock.now, answer_seconds=self.answer_seconds)
+            channels[ChannelName.SMS] = NotifyChannel(api, "sms", SMS_TEMPLATE)
+            channels.setdefault(ChannelName.EMAIL, NotifyChannel(api, "email", EMAIL_TEMPLATE))
+        bounces = Bounces(2, measured)
+        self.followups = FollowUps(self.database, self.keys, bounces, measured, api)
+        self.notifications = Notifications(
+            self.keys, templates, SENDER, measured, bounces=bounces, languages=self.languages
         )
-        self.router = make_router(self.database, self.keys, self.notifications, templates)
+        self.courier = Courier(
+            self.database,
+            self.keys,
+            channels,
+            SENDER,
+            MAIL_FROM,
+            logs.get_log("notifier"),
+            measured,
+            bounces=bounces,
+            quiet_hours=QuietHours.parse(self.quiet_hours),
+        )
+        self.router = make_router(self.database, self.keys, self.notifications, templates, self.followups)
         self._wiring = wiring(self.notifications)
         self._heard = 0
 
@@ -230,6 +258,10 @@ class Desk:
     async def deliveries(self) -> list[Any]:
         async with self.database.read() as reading:
             return await reading.rows(select(DELIVERY).order_by(DELIVERY.c.channel, DELIVERY.c.delivery_id))
+
+    async def tasks(self) -> list[Any]:
+        async with self.database.read() as reading:
+            return await reading.rows(select(TASK).order_by(TASK.c.task_id))
 
     async def evidence(self) -> list[Any]:
         """In order of time; of one instant e-mail before letters, since those follow from it."""

@@ -221,9 +221,29 @@ async def test_every_fault_comes_at_once_and_members_that_are_not_built_are_name
         ("G002", "/surprise"),
         ("G005", "/contact/phone"),
         ("N001", "/contact/language"),
-        ("N001", "/contact/channels/1"),
         ("M002", "/contact/email"),
     }
+
+
+@pytest.mark.parametrize(
+    ("phone", "mobile"),
+    [("06-12345678", True), ("+32 470 12 34 56", True), (None, False), ("030 123 45 67", False)],
+)
+async def test_text_messages_need_a_mobile_number(notifier: Running, phone: str | None, mobile: bool) -> None:
+    household: dict[str, Any] = copy.deepcopy(HOUSEHOLD)
+    household["contact"] |= {"phone": phone, "channels": ["SMS", "EMAIL"]}
+    answer = await notifier.client.put(PATH, json=household)
+    assert answer.status_code == (200 if mobile else 400)
+    if not mobile:
+        [fault] = answer.json()["errors"]
+        assert (fault["rule"], fault["pointer"]) == ("M007", "/contact/phone")
+
+
+async def test_an_address_that_a_letter_cannot_show_is_refused(notifier: Running) -> None:
+    household: dict[str, Any] = copy.deepcopy(HOUSEHOLD)
+    household["contact"]["postalAddress"]["name"] = "李 Özgür"
+    [fault] = (await notifier.client.put(PATH, json=household)).json()["errors"]
+    assert (fault["rule"], fault["pointer"]) == ("M005", "/contact/postalAddress")
 
 
 async def test_a_consent_of_a_day_to_come_is_refused(notifier: Running) -> None:

@@ -74,17 +74,33 @@ def test_email_needs_the_channel_an_address_and_consent_for_the_kind_and_a_lette
     assert replace(CONTACT, postal_address=None, consents=()).channel_for(KIND) is None
 
 
+def test_each_channel_needs_its_address_and_a_text_message_its_own_consent() -> None:
+    by_text = replace(CONTACT, phone="0612345678", channels=(ChannelName.SMS, ChannelName.EMAIL))
+    assert by_text.channel_for(KIND) is ChannelName.EMAIL, "consent for e-mail is none for text messages"
+    agreed = replace(by_text, consents=(AGREED, replace(AGREED, channel=ChannelName.SMS)))
+    assert agreed.channel_for(KIND) is ChannelName.SMS
+    assert replace(agreed, phone=None).channel_for(KIND) is ChannelName.EMAIL
+    assert replace(agreed, channels=(ChannelName.TASK,)).channel_for(KIND) is ChannelName.TASK
+    assert not replace(agreed, channels=()).may_use(ChannelName.TASK, KIND)
+
+
+def test_a_broken_channel_is_passed_over_until_a_new_contact_comes() -> None:
+    assert CONTACT.channel_for(KIND, {ChannelName.EMAIL}) is ChannelName.LETTER
+    assert replace(CONTACT, postal_address=None).channel_for(KIND, {ChannelName.EMAIL}) is None
+
+
 def test_a_contact_reads_back_equal() -> None:
     for contact in (CONTACT, replace(CONTACT, postal_address=None, consents=(), email=None)):
         assert Contact.from_bytes(contact.to_bytes()) == contact
 
 
-def test_pauses_grow_to_a_day_then_email_is_given_up_and_a_letter_is_not() -> None:
+def test_pauses_grow_for_a_day_then_email_and_text_are_given_up_and_a_letter_is_not() -> None:
     email = [retry_after(attempt, ChannelName.EMAIL) for attempt in range(1, 9)]
     pauses = [pause for pause in email if pause is not None]
     assert email[-1] is None
     assert pauses == sorted(pauses)
-    assert pauses[-1] == 86_400
+    assert 80_000 < sum(pauses) < 86_400
+    assert [retry_after(attempt, ChannelName.SMS) for attempt in range(1, 9)] == email
     assert retry_after(1000, ChannelName.LETTER) == 86_400
 
 

@@ -55,6 +55,10 @@ MetricName = Literal[
     # notifier
     "bufferbudget_messages_total",
     "bufferbudget_delivery_attempts_total",
+    "bufferbudget_deliveries_given_up_total",
+    "bufferbudget_bounces_total",
+    "bufferbudget_tasks_open",
+    "bufferbudget_tasks_oldest_seconds",
     "bufferbudget_messages_composed_total",
     "bufferbudget_deliveries_waiting",
     "bufferbudget_deliveries_oldest_seconds",
@@ -256,8 +260,8 @@ METRICS: Final[tuple[Metric, ...]] = (
             (kind, *end)
             for kind in ("BUFFER_MONTH", "BUFFER_END")
             for end in (
-                *product(("EMAIL", "LETTER"), ("sent", "failed")),
-                ("EMAIL", "replaced"),
+                *product(("EMAIL", "SMS", "TASK", "LETTER"), ("sent", "failed")),
+                *product(("EMAIL", "SMS", "TASK"), ("replaced",)),
                 ("NONE", "failed"),
             )
         ),
@@ -268,7 +272,39 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("channel", "outcome"),
         "Attempts to deliver a message: accepted, refused, later, unknown.",
         service="notifier",
-        at_zero=tuple(product(("EMAIL", "LETTER"), ("accepted", "refused", "later", "unknown"))),
+        at_zero=tuple(
+            product(("EMAIL", "SMS", "TASK", "LETTER"), ("accepted", "refused", "later", "unknown"))
+        ),
+    ),
+    Metric(
+        "bufferbudget_deliveries_given_up_total",
+        "counter",
+        ("channel",),
+        "Deliveries tried for a day in vain; a letter follows where there is an address.",
+        service="notifier",
+        at_zero=(("EMAIL",), ("SMS",)),
+    ),
+    Metric(
+        "bufferbudget_bounces_total",
+        "counter",
+        ("channel",),
+        "Messages that an address did not take, told at once or days later.",
+        service="notifier",
+        at_zero=(("EMAIL",), ("SMS",)),
+    ),
+    Metric(
+        "bufferbudget_tasks_open",
+        "gauge",
+        ("kind",),
+        "Tasks for people that are not done: TELL, CONTACT.",
+        service="notifier",
+    ),
+    Metric(
+        "bufferbudget_tasks_oldest_seconds",
+        "gauge",
+        ("kind",),
+        "Age of the oldest task that is not done.",
+        service="notifier",
     ),
     Metric(
         "bufferbudget_messages_composed_total",

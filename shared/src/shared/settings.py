@@ -223,6 +223,29 @@ class Settings(BaseSettings):
         description="Mail server smtp(s)://[user:password@]host:port. Empty: letters only.",
     )
     mail_from: str = Field("buffer@example.nl", description="Sender of e-mail to residents.")
+    notify_url: str | None = Field(
+        None,
+        description="API of the kind of GOV.UK Notify, such as NotifyNL (https). Empty: no text messages.",
+    )
+    notify_api_key: SecretStr | None = Field(
+        None, description="Its API key, written as name-<id of the service>-<secret>."
+    )
+    notify_sms_template_id: str | None = Field(
+        None, description="Its template for text messages, ((body)) alone. Empty: no text messages."
+    )
+    notify_email_template_id: str | None = Field(
+        None, description="Its template for e-mail, ((subject)) and ((body)); then SMTP_URL stays empty."
+    )
+    quiet_hours: str = Field(
+        "21:00-08:00",
+        description="When no e-mail or text message goes out, Amsterdam time; or none.",
+    )
+    task_days: int = Field(
+        14, ge=1, le=90, description="Days in which somebody tells a resident a message before a letter goes."
+    )
+    bounces_max: int = Field(
+        2, ge=1, le=20, description="Bounces of an address after which it is left for a new contact."
+    )
     letter_dir: Path | None = Field(
         None, description="Folder for letters to print; default DATA_DIR/letters."
     )

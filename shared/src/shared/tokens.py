@@ -57,7 +57,9 @@ SCOPES: Mapping[Role, frozenset[str]] = {
             "notifier:write",
         }
     ),
-    Role.OFFICIAL: frozenset({"buffer-ledger:read", "buffer-ledger:write"}),
+    Role.OFFICIAL: frozenset(
+        {"buffer-ledger:read", "buffer-ledger:write", "notifier:read", "notifier:write"}
+    ),
     Role.FUND: frozenset({"buffer-ledger:read", "buffer-ledger:write"}),
     Role.OPERATOR: frozenset({"operations:read", "operations:write"}),
 }

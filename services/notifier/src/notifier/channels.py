@@ -70,11 +70,18 @@ class Outcome:
     code: int | None
     text: str
     reason: str | None = None
+    of_address: bool = False
+    """Refused because of the resident's address: it bounced."""
+    provider_id: str | None = None
+    """How the provider calls what it accepted, where it can be asked what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One message ready to go; e-mail uses `email` and `wording`, a letter uses `page` (see letters.py)."""
+    """One message ready to go; a letter uses `page` (see letters.py), the others `wording` and an address.
+
+    `attempt` counts from 1: above it, an earlier one may have been accepted without our knowing.
+    """
 
     delivery_id: str
     message_id: str
@@ -82,7 +89,9 @@ class Parcel:
     wording: Wording
     composed_at: datetime
     email: str = ""
+    phone: str = ""
     page: str = ""
+    attempt: int = 1
     language: MessageLanguage = "nl"
 
 
@@ -124,7 +133,7 @@ def mail_server(url: str) -> MailServer:
     tls: Literal["IMPLICIT", "STARTTLS", "NONE"] = "STARTTLS"
     if parts.scheme == "smtps":
         tls = "IMPLICIT"
-    elif wish == "never" or (wish is None and _is_loopback(parts.hostname)):
+    elif wish == "never" or (wish is None and is_loopback(parts.hostname)):
         tls = "NONE"
     return MailServer(
         host=parts.hostname,
@@ -276,7 +285,11 @@ class EmailChannel:
             ), True
         except aiosmtplib.SMTPResponseException as error:
             result = Result.REFUSED if 500 <= error.code < 600 else Result.LATER
-            outcome = Outcome(result, error.code, without_addresses(error.message, parcel.email))
+            said = without_addresses(error.message, parcel.email)
+            # 5.7 is about who we are and what we may send, never about the address.
+            recipient = isinstance(error, aiosmtplib.SMTPRecipientRefused)
+            bounced = recipient and result is Result.REFUSED and not said.startswith("5.7.")
+            outcome = Outcome(result, error.code, said, of_address=bounced)
             return outcome, await self._reset(client, error.code)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             # Lost after the last byte it may have been accepted: the repeat has the same Message-ID.
@@ -321,7 +334,7 @@ def without_addresses(text: str, address: str) -> str:
     return "".join(character for character in flat if character.isprintable())[:EVIDENCE_TEXT_MAX]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

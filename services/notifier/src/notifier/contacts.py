@@ -5,6 +5,7 @@ the Wmebv); without it, or when e-mail fails for good, the message goes on paper
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -18,7 +19,14 @@ class ChannelName(StrEnum):
     """A way a message can go out."""
 
     EMAIL = "EMAIL"
+    SMS = "SMS"
+    TASK = "TASK"
+    """Somebody tells the resident: the official, or the coach the contact names."""
     LETTER = "LETTER"
+
+
+ELECTRONIC: Final = frozenset({ChannelName.EMAIL, ChannelName.SMS})
+"""Channels that need consent, keep quiet hours and can bounce."""
 
 
 class ConsentKind(StrEnum):
@@ -66,25 +74,39 @@ class Contact:
     postal_address: PostalAddress | None
     channels: tuple[ChannelName, ...]
     consents: tuple[Consent, ...]
+    coach: str | None = None
 
-    def channel_for(self, kind: MessageKind) -> ChannelName | None:
-        """The first channel that may and can be used, else a letter, None when there is no way."""
+    def channel_for(
+        self, kind: MessageKind, broken: Collection[ChannelName] = frozenset()
+    ) -> ChannelName | None:
+        """The first channel that may and can be used, else a letter, None when there is no way.
+
+        `broken` are channels whose address bounced too often: they wait for a new contact.
+        """
         for channel in (*self.channels, ChannelName.LETTER):
-            if channel is ChannelName.EMAIL and self.email and self._agreed(channel, kind):
-                return channel
-            if channel is ChannelName.LETTER and self.postal_address:
+            if channel not in broken and self._reaches(channel) and self._agreed(channel, kind):
                 return channel
         return None
 
     def may_use(self, channel: ChannelName, kind: MessageKind) -> bool:
         """Whether a message that was planned for a channel may still go that way."""
-        if channel is ChannelName.LETTER:
-            return self.postal_address is not None
-        return bool(channel in self.channels and self.email and self._agreed(channel, kind))
+        listed = channel is ChannelName.LETTER or channel in self.channels
+        return listed and self._reaches(channel) and self._agreed(channel, kind)
+
+    def _reaches(self, channel: ChannelName) -> bool:
+        addresses = {
+            ChannelName.EMAIL: self.email,
+            ChannelName.SMS: self.phone,
+            ChannelName.LETTER: self.postal_address,
+            ChannelName.TASK: True,
+        }
+        return bool(addresses[channel])
 
     def _agreed(self, channel: ChannelName, kind: MessageKind) -> bool:
         wanted = CONSENT_FOR[kind]
-        return any(consent.channel is channel and consent.message_kind is wanted for consent in self.consents)
+        return channel not in ELECTRONIC or any(
+            consent.channel is channel and consent.message_kind is wanted for consent in self.consents
+        )
 
     def to_bytes(self) -> bytes:
         """For encryption and storage; `from_bytes` gives an equal value."""

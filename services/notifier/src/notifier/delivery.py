@@ -7,16 +7,19 @@ at a time, so that a killed process repeats at most what was on its way just the
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row
 
 from notifier import store
+from notifier import store_followups as followed
+from notifier.bounces import Bounced, Bounces
 from notifier.channels import Channel, Outcome, Parcel, Result, message_header_id
-from notifier.contacts import ChannelName, Contact
+from notifier.contacts import ELECTRONIC, ChannelName, Contact
 from notifier.letters import letter
 from notifier.notifications import CONTACT, WORDING, sender_of
+from notifier.quiet_hours import QuietHours
 from notifier.wording import MessageKind, Sender, Wording
 from shared.contracts.events import MessageFailed, MessageSent
 from shared.database import Database, Tx
@@ -28,17 +31,18 @@ from shared.personal_keys import KeyStore, Sealed, Unreadable
 
 BATCH_MAX: Final = 200
 RECORD_ATTEMPTS: Final = 8
-_PAUSES: Final = (60, 300, 900, 3_600, 14_400, 43_200, 86_400)
+_PAUSES: Final = (60, 300, 900, 3_600, 10_800, 21_600, 43_200)
+LONGEST_PAUSE: Final = 86_400
 
 
 def retry_after(attempt: int, channel: ChannelName) -> int | None:
-    """Seconds to wait after the n-th failed attempt (n from 1), growing to a day; None to give up.
+    """Seconds to wait after the n-th failed attempt (n from 1), growing; None to give up.
 
-    E-mail is given up after about two and a half days, because a letter can replace it; a letter never is.
+    E-mail and text messages are given up within a day, because a letter can replace them; a letter never is.
     """
     if attempt <= len(_PAUSES):
         return _PAUSES[attempt - 1]
-    return None if channel is ChannelName.EMAIL else _PAUSES[-1]
+    return None if channel in ELECTRONIC else LONGEST_PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,14 @@ class Attempt:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether it is an e-mail given up for a letter: the message has not failed."""
+        """Whether it is given up for a letter: the message has not failed."""
         lost = self.is_final and self.outcome.result is not Result.ACCEPTED
-        return lost and self.errand.channel is ChannelName.EMAIL and self.errand.reserve
+        return lost and self.errand.channel is not ChannelName.LETTER and self.errand.reserve
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was tried for as long as it can be."""
+        return self.is_final and self.outcome.result is Result.LATER
 
 
 class Courier:
@@ -88,6 +97,10 @@ class Courier:
         mail_from: str,
         log: Log,
         metrics: ServiceMetrics,
+        *,
+        bounces: Bounces,
+        quiet_hours: QuietHours | None = None,
+        task_days: int = 14,
     ) -> None:
         self._database = database
         self._keys = keys
@@ -96,6 +109,9 @@ class Courier:
         self._mail_from = mail_from
         self._log = log
         self._metrics = metrics
+        self._bounces = bounces
+        self._quiet_hours = quiet_hours
+        self._task_days = task_days
 
     async def step(self) -> bool:
         """Try a batch of due deliveries; whether there were any."""
@@ -120,7 +136,13 @@ class Courier:
     async def pending(self) -> int:
         """How many deliveries are due now."""
         async with self._database.read() as reading:
-            return await store.due_now(reading, self._database.clock.now())
+            now = self._database.clock.now()
+            return await store.due_now(reading, now, self._held(now))
+
+    def _held(self, now: datetime) -> frozenset[ChannelName]:
+        """The channels that wait for the end of quiet hours."""
+        quiet = self._quiet_hours is not None and self._quiet_hours.hold(now)
+        return ELECTRONIC if quiet else frozenset()
 
     async def sample(self) -> None:
         """Set the gauges of what waits."""
@@ -129,7 +151,11 @@ class Courier:
         now = self._database.clock.now()
         for name in ChannelName:
             row = rows.get(name.value)
-            age = max(0.0, (now - row.oldest).total_seconds()) if row else 0.0
+            since = row.oldest if row else now
+            if self._quiet_hours is not None and name in ELECTRONIC:
+                # Waiting for the morning is no delay.
+                since = now if self._held(now) else max(since, self._quiet_hours.last_end(now))
+            age = max(0.0, (now - since).total_seconds())
             self._metrics.set("bufferbudget_deliveries_waiting", row.number if row else 0, channel=name.value)
             self._metrics.set("bufferbudget_deliveries_oldest_seconds", age, channel=name.value)
 
@@ -140,13 +166,15 @@ class Courier:
 
     async def _claim(self) -> list[Row[Any]]:
         async with self._database.write() as tx:
-            before = await store.claim(tx, BATCH_MAX)
+            before = await store.claim(tx, BATCH_MAX, self._held(tx.now))
             # A claim without an end: the process was killed, and the message may have been accepted.
             left = [row for row in before if row.state == "CLAIMED"]
             await store.add_evidence(
                 tx,
                 [
-                    _evidence(tx, row, row.attempts, tx.new_id(), "UNKNOWN", None, "ended unrecorded", None)
+                    evidence_row(
+                        tx, row, row.attempts, tx.new_id(), "UNKNOWN", None, "ended unrecorded", None
+                    )
                     for row in left
                 ],
             )
@@ -249,16 +277,56 @@ class Courier:
                 if a.is_replaced
             ],
         )
+        await self._follow(tx, [a for a in living if a.is_final])
         unreached = [a.errand.row.message_id for a in lost if not a.is_replaced]
         await store.set_message_state(tx, unreached, "FAILED")
         tx.emit(*(_event(attempt) for attempt in living if attempt.is_final and not attempt.is_replaced))
 
+    async def _follow(self, tx: Tx, ended: Sequence[Attempt]) -> None:
+        """Put up tasks, start asking providers, count bounces: in the transaction of the evidence."""
+        taken = [a for a in ended if a.outcome.result is Result.ACCEPTED]
+        await followed.add_tasks(
+            tx,
+            [
+                {
+                    "kind": "TELL",
+                    "participant_id": a.errand.row.participant_id,
+                    "municipality": a.errand.row.municipality,
+                    "delivery_id": a.errand.row.delivery_id,
+                    "due_at": tx.now + timedelta(days=self._task_days),
+                }
+                for a in taken
+                if a.errand.channel is ChannelName.TASK
+            ],
+        )
+        await followed.await_confirmations(
+            tx,
+            [
+                {
+                    "delivery_id": a.errand.row.delivery_id,
+                    "participant_id": a.errand.row.participant_id,
+                    "provider_id": a.outcome.provider_id,
+                    "next_poll_at": tx.now + timedelta(seconds=60),
+                }
+                for a in taken
+                if a.outcome.provider_id is not None
+            ],
+        )
+        bounced = [a.errand for a in ended if a.outcome.of_address]
+        await self._bounces.record(
+            tx,
+            [
+                Bounced(e.row.delivery_id, e.row.participant_id, e.row.municipality, e.channel)
+                for e in bounced
+            ],
+        )
+
     def _evidence_row(self, tx: Tx, attempt: Attempt) -> dict[str, Any]:
         row, outcome = attempt.errand.row, attempt.outcome
-        header = None
-        if attempt.errand.channel is ChannelName.EMAIL:
+        header = outcome.provider_id
+        if header is None and attempt.errand.channel is ChannelName.EMAIL:
             header = message_header_id(row.message_id, self._mail_from)
-        return _evidence(
+        return evidence_row(
             tx,
             row,
             attempt.errand.attempt,
@@ -276,6 +344,8 @@ class Courier:
             self._metrics.add(
                 "bufferbudget_delivery_attempts_total", channel=channel.value, outcome=result.value.lower()
             )
+            if attempt.is_given_up:
+                self._metrics.add("bufferbudget_deliveries_given_up_total", channel=channel.value)
             if attempt.is_final:
                 replaced = "replaced" if attempt.is_replaced else "failed"
                 outcome = "sent" if result is Result.ACCEPTED else replaced
@@ -311,7 +381,9 @@ def _parcel(row: Row[Any], wording: Wording, contact: Contact, sender: Sender) -
         wording=wording,
         composed_at=row.composed_at,
         email=contact.email or "",
+        phone=contact.phone or "",
         page=page,
+        attempt=row.attempts,
         language=wording.sections[0].language,
     )
 
@@ -329,7 +401,18 @@ def _settled(tx: Tx, attempt: Attempt) -> dict[str, Any]:
 
 def _event(attempt: Attempt) -> MessageSent | MessageFailed:
     row = attempt.errand.row
-    about = {
+    if attempt.outcome.result is Result.ACCEPTED:
+        return MessageSent(**_about(row))
+    return failed(row, _reason(attempt.outcome))
+
+
+def failed(row: Row[Any], reason: str) -> MessageFailed:
+    """The event that nobody was reached; `reason` is a code."""
+    return MessageFailed(**_about(row), reason=reason)
+
+
+def _about(row: Row[Any]) -> dict[str, Any]:
+    return {
         "municipality": row.municipality,
         "participant_id": row.participant_id,
         "message_id": row.message_id,
@@ -337,9 +420,6 @@ def _event(attempt: Attempt) -> MessageSent | MessageFailed:
         "month": row.month,
         "channel": row.channel,
     }
-    if attempt.outcome.result is Result.ACCEPTED:
-        return MessageSent(**about)
-    return MessageFailed(**about, reason=_reason(attempt.outcome))
 
 
 def _reason(outcome: Outcome) -> str:
@@ -350,7 +430,7 @@ def _reason(outcome: Outcome) -> str:
     return "REFUSED_BY_SERVER" if outcome.code is not None else "NO_WAY"
 
 
-def _evidence(
+def evidence_row(
     tx: Tx,
     row: Row[Any],
     attempt: int,
@@ -360,6 +440,7 @@ def _evidence(
     text: str,
     header_id: str | None,
 ) -> dict[str, Any]:
+    """How one attempt ended, as a row; `header_id` is the Message-ID, or the provider's id."""
     return {
         "evidence_id": evidence_id,
         "delivery_id": row.delivery_id,

@@ -24,6 +24,7 @@ RULES: Final[Mapping[str, str]] = {
     "M004": "A fund's message carries no municipal identity: its sender's name may not claim one.",
     "M005": "A letter cannot show a character of the name or address.",
     "M006": "An occasion belongs to one kind of message.",
+    "M007": "The channel SMS needs a mobile telephone number.",
 }
 
 NOT_BUILT_YET: Final = (
@@ -73,11 +74,14 @@ EmailAddress = Annotated[
 Phone = Annotated[
     str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()-]{5,24}$"), Field(examples=["030 286 00 00"])
 ]
-AnyChannel = Literal["EMAIL", "LETTER", "SMS"]
+AnyChannel = Literal["EMAIL", "SMS", "TASK", "LETTER"]
 _MUNICIPAL: Final = re.compile(
     r"(?<![^\W_])(gemeente|gemeentelijke?|municipality|municipal)(?![^\W_])", re.IGNORECASE
 )
 """Whole words by which a name claims to be a municipality's; `Gemeentefonds` is another word."""
+
+_MOBILE: Final = re.compile(r"(06|\+316|00316)[0-9]{8}$|(\+|00)(?!31)[1-9][0-9]{6,14}$")
+"""A Dutch mobile number, or any number abroad."""
 
 Unbuilt = Annotated[Any, Field(description="Known, but not built yet: refused with N001.")]
 
@@ -94,7 +98,7 @@ class PostalAddressForm(RequestModel):
 class ConsentForm(RequestModel):
     """The resident's recorded consent to get one kind of message by an electronic channel."""
 
-    channel: AnyChannel
+    channel: Literal["EMAIL", "SMS"]
     message_kind: Literal["BUFFER"] = Field(description="BUFFER: news about a closed month or the buffer.")
     given_on: Day
 
@@ -111,9 +115,12 @@ class ContactForm(RequestModel):
     phone: Phone | None = None
     postal_address: PostalAddressForm | None = None
     channels: list[AnyChannel] = Field(
-        max_length=3,
-        description="In order of preference. E-mail is used with consent for the kind of message only; "
-        "whatever stands here, a letter is the last resort.",
+        max_length=4,
+        description="In order of preference. E-mail and text messages need consent for the kind of message. "
+        "TASK: somebody reads it to the resident. Whatever stands here, a letter is the last resort.",
+    )
+    coach: OneLine | None = Field(
+        default=None, description="Who reads messages to the resident; default: an official (TASK)."
     )
     consents: list[ConsentForm] = Field(max_length=20)
 
@@ -125,13 +132,12 @@ class ContactForm(RequestModel):
             faults.append(not_built("/language", language))
         channels: list[str] = parsed.get("channels", [])
         consents: list[ConsentForm] = parsed.get("consents", [])
-        if "SMS" in channels:
-            faults.append(not_built(f"/channels/{channels.index('SMS')}", "SMS"))
-        faults += [
-            not_built(f"/consents/{index}/channel", "SMS")
-            for index, consent in enumerate(consents)
-            if consent.channel == "SMS"
-        ]
+        if (
+            "SMS" in channels
+            and "phone" in parsed
+            and not _MOBILE.match(re.sub(r"[ ()-]", "", parsed.get("phone") or ""))
+        ):
+            faults.append(Fault("M007", "/phone", "is required as a mobile number when channels has SMS"))
         if "EMAIL" in channels and "email" in parsed and parsed["email"] is None:
             faults.append(Fault("M002", "/email", "is required when channels has EMAIL"))
         if len(set(channels)) < len(channels):
@@ -149,6 +155,7 @@ class ContactForm(RequestModel):
             phone=self.phone,
             postal_address=PostalAddress(**address.model_dump()) if address else None,
             channels=tuple(ChannelName(channel) for channel in self.channels),
+            coach=self.coach,
             consents=tuple(
                 Consent(ChannelName(consent.channel), ConsentKind(consent.message_kind), consent.given_on)
                 for consent in self.consents
@@ -259,6 +266,7 @@ class ContactView(ResponseModel):
     phone: str | None = None
     postal_address: PostalAddressView | None = None
     channels: list[ChannelName]
+    coach: str | None = None
     consents: list[ConsentView]
 
     @classmethod

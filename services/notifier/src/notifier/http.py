@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from notifier import store
 from notifier.contacts import Contact
+from notifier.followups import FollowUps
 from notifier.forms import (
     ContactView,
     DeliveryView,
@@ -20,6 +21,7 @@ from notifier.forms import (
     SenderView,
 )
 from notifier.http_previews import add_preview_routes
+from notifier.http_tasks import add_task_routes
 from notifier.http_toeslagen import toeslag_calls
 from notifier.http_what_ifs import what_if_call
 from notifier.letters import undrawable
@@ -47,7 +49,11 @@ FundId = Annotated[UuidText, Path(alias="fundId")]
 
 
 def make_router(
-    database: Database, keys: KeyStore, notifications: Notifications, templates: Templates
+    database: Database,
+    keys: KeyStore,
+    notifications: Notifications,
+    templates: Templates,
+    followups: FollowUps,
 ) -> ServiceRouter:
     """The routes over this database."""
     router = ServiceRouter("notifier")
@@ -88,6 +94,7 @@ def make_router(
     law = Law.load()
     toeslag_calls(router, database, law)
     what_if_call(router, database, law)
+    add_task_routes(router, database, keys, followups)
     return router
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from notifier import store
+from notifier import store_followups as followed
+from notifier.bounces import Bounces
 from notifier.contacts import ChannelName, Contact
 from notifier.languages import MessageLanguage
 from notifier.news import Announcement, PersonNews, hear
@@ -40,6 +42,7 @@ class Notifications:
         metrics: ServiceMetrics,
         deliver_soon: Callable[[], None] = lambda: None,
         *,
+        bounces: Bounces,
         languages: Collection[str] = ("nl", "en"),
     ) -> None:
         self._keys = keys
@@ -48,6 +51,7 @@ class Notifications:
         self._metrics = metrics
         self._deliver_soon = deliver_soon
         self._languages = languages
+        self._bounces = bounces
         self.on_erased: Callable[[], None] = lambda: None
         """Called when an erasure is committed: what lies outside the database is still to be removed."""
 
@@ -109,6 +113,7 @@ class Notifications:
             raise NotFound(FORGOTTEN)
         [sealed] = await self._keys.encrypt_many([Plain(participant_id, CONTACT, contact.to_bytes())])
         await store.save_household(tx, participant_id, municipality, sealed)
+        await followed.end_contact_tasks(tx, participant_id)
         await self._prepare(tx, [participant_id])
 
     # ---- from news to a message with a way out -----------------------------------------------------------
@@ -192,6 +197,7 @@ class Notifications:
         What cannot be read fails alone: it stops neither other people's messages nor the person's next event.
         """
         signing = await store.senders(tx, {row.fund_id for row in waiting})
+        broken = await self._bounces.broken(tx, {row.participant_id for row in waiting})
         contacts = await self._keys.decrypt_readable(
             [Sealed(row.participant_id, CONTACT, row.contact) for row in waiting]
         )
@@ -206,7 +212,8 @@ class Notifications:
             elif contact_bytes is not None and content_bytes is not None:
                 contact = Contact.from_bytes(contact_bytes)
                 text = self._word(row, content_bytes, contact.language, signing)
-                worded.append((row, contact.channel_for(MessageKind(row.kind)), text))
+                lame = broken.get((row.participant_id, row.municipality), set())
+                worded.append((row, contact.channel_for(MessageKind(row.kind), lame), text))
         return worded, spoilt
 
     def _count_unreachable(self, kinds: Mapping[str, int]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, update
 
+from notifier import store_followups
 from notifier.tables import DELIVERY, EVIDENCE, HOUSEHOLD, MESSAGE, PERSON, SENDER
 from shared.database import ReadTx, Tx, among, insert_ignore, lock_for_update, upsert
 
@@ -101,6 +102,7 @@ async def erase(tx: Tx, participant_ids: Collection[str]) -> None:
         .where(among(DELIVERY.c.participant_id, participant_ids), open_ones)
         .values(state="CANCELLED")
     )
+    await store_followups.forget(tx, participant_ids)
 
 
 async def unseen_since(
@@ -284,14 +286,18 @@ async def letters_written_before(reading: ReadTx, message_ids: Collection[str], 
 # ---- deliveries ------------------------------------------------------------------------------------------
 
 
-def _due(now: datetime) -> Any:
+def _due(now: datetime, held: Collection[str]) -> Any:
     """A claim that is still there was left by a process that died: one worker at a time looks for work."""
-    return and_(DELIVERY.c.state.in_(OPEN_DELIVERY), DELIVERY.c.next_attempt_at <= now)
+    due = and_(DELIVERY.c.state.in_(OPEN_DELIVERY), DELIVERY.c.next_attempt_at <= now)
+    return and_(due, DELIVERY.c.channel.not_in(sorted(held))) if held else due
 
 
-async def claim(tx: Tx, limit: int) -> list[Row[Any]]:
-    """Take deliveries that are due, mark an attempt under way, and give them as they were before."""
-    due = select(DELIVERY).where(_due(tx.now))
+async def claim(tx: Tx, limit: int, held: Collection[str] = ()) -> list[Row[Any]]:
+    """Take deliveries that are due, mark an attempt under way, and give them as they were before.
+
+    Those by a `held` channel wait.
+    """
+    due = select(DELIVERY).where(_due(tx.now, held))
     found = await tx.rows(
         due.order_by(DELIVERY.c.next_attempt_at, DELIVERY.c.delivery_id).limit(limit).with_for_update()
     )
@@ -352,6 +358,13 @@ async def settle_deliveries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     await tx.execute(statement, list(rows))
 
 
+async def fail_deliveries(tx: Tx, delivery_ids: Collection[str]) -> None:
+    """What had been accepted, or told to nobody, did not arrive after all."""
+    if delivery_ids:
+        of_them = among(DELIVERY.c.delivery_id, delivery_ids)
+        await tx.execute(update(DELIVERY).where(of_them, DELIVERY.c.state == "SENT").values(state="FAILED"))
+
+
 async def set_message_state(tx: Tx, message_ids: Collection[str], state: str) -> None:
     """Move messages on; cancelled ones stay cancelled."""
     if message_ids:
@@ -359,9 +372,9 @@ async def set_message_state(tx: Tx, message_ids: Collection[str], state: str) ->
         await tx.execute(update(MESSAGE).where(of_them, MESSAGE.c.state != "CANCELLED").values(state=state))
 
 
-async def due_now(reading: ReadTx, now: datetime) -> int:
-    """How many deliveries are due: those that wait for a later attempt are not."""
-    return int(await reading.scalar(select(func.count()).select_from(DELIVERY).where(_due(now))))
+async def due_now(reading: ReadTx, now: datetime, held: Collection[str] = ()) -> int:
+    """How many deliveries are due: those that wait for a later attempt, or for a held channel, are not."""
+    return int(await reading.scalar(select(func.count()).select_from(DELIVERY).where(_due(now, held))))
 
 
 async def waiting(reading: ReadTx) -> list[Row[Any]]:

@@ -1,7 +1,8 @@
 """The tables of the notifier's database, one class each; rows never leave store.py.
 
 Contact details and everything a resident reads are encrypted with the person's key. What stays readable is
-pseudonymous: ids, months, states, and the amounts of the ledger's events. delivery_evidence is append-only.
+pseudonymous: ids, months, states, and the amounts of the ledger's events. delivery_evidence and bounce are
+append-only.
 """
 
 from datetime import datetime
@@ -122,9 +123,64 @@ class EvidenceRow(NotifierTable, table=True):
     __table_args__ = (_one_of("outcome", "ACCEPTED", "REFUSED", "LATER", "UNKNOWN"),)
 
 
+class ConfirmationRow(NotifierTable, table=True):
+    """A delivery that a provider accepted: the provider is asked what became of it until it says."""
+
+    __tablename__ = "confirmation"
+    delivery_id: str = Field(primary_key=True, sa_type=String(36), foreign_key="delivery.delivery_id")
+    participant_id: str = Field(sa_type=String(36))
+    provider_id: str = Field(sa_type=String(36))
+    state: str = Field(sa_type=String(10))
+    polls: int = Field(sa_type=Integer)
+    next_poll_at: datetime = Field(sa_type=UtcInstant)
+    __table_args__ = (
+        Index("ix_confirmation_state", "state", "next_poll_at"),
+        _one_of("state", "UNDER_WAY", "DELIVERED", "BOUNCED", "LOST", "UNKNOWN", "CANCELLED"),
+    )
+
+
+class BounceRow(NotifierTable, table=True):
+    """An address did not take a message; those since the contact was recorded count. Append-only."""
+
+    __tablename__ = "bounce"
+    bounce_id: str = Field(primary_key=True, sa_type=String(36))
+    participant_id: str = Field(sa_type=String(36))
+    municipality: str = Field(sa_type=String(4))
+    channel: str = Field(sa_type=String(10))
+    delivery_id: str = Field(sa_type=String(36), foreign_key="delivery.delivery_id")
+    recorded_at: datetime = Field(sa_type=UtcInstant)
+    __table_args__ = (Index("ix_bounce_participant_id", "participant_id", "municipality"),)
+
+
+class TaskRow(NotifierTable, table=True):
+    """Something for a person to do: TELL a resident a message, or ask for a new CONTACT."""
+
+    __tablename__ = "task"
+    task_id: str = Field(primary_key=True, sa_type=String(36))
+    kind: str = Field(sa_type=String(10))
+    participant_id: str = Field(sa_type=String(36))
+    municipality: str = Field(sa_type=String(4))
+    delivery_id: str = Field(sa_type=String(36), foreign_key="delivery.delivery_id")
+    state: str = Field(sa_type=String(10))
+    made_at: datetime = Field(sa_type=UtcInstant)
+    due_at: datetime = Field(sa_type=UtcInstant)
+    done_at: datetime | None = Field(default=None, nullable=True, sa_type=UtcInstant)
+    done_by: str | None = Field(default=None, nullable=True, sa_type=String(200))
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "kind", name="uq_task_delivery_id"),
+        Index("ix_task_municipality", "municipality", "state", "task_id"),
+        Index("ix_task_participant_id", "participant_id"),
+        _one_of("kind", "TELL", "CONTACT"),
+        _one_of("state", "OPEN", "DONE", "LAPSED", "CANCELLED"),
+    )
+
+
 PERSON = table(PersonRow)
 HOUSEHOLD = table(HouseholdRow)
 SENDER = table(SenderRow)
 MESSAGE = table(MessageRow)
 DELIVERY = table(DeliveryRow)
 EVIDENCE = table(EvidenceRow)
+CONFIRMATION = table(ConfirmationRow)
+BOUNCE = table(BounceRow)
+TASK = table(TaskRow)

@@ -44,7 +44,7 @@ SlipSource = Literal["SLIP", "OIB", "EMPLOYER_FEED", "DECLARATION", "ESTIMATE"]
 PartKind = Literal["WAGE", "HOLIDAY_PAY", "BONUS", "ALLOWANCE"]
 DeclarationKind = Literal["ZERO", "UNCHANGED"]
 ClosedBy = Literal["CLOSE", "LATE_FACT"]
-Channel = Literal["EMAIL", "LETTER"]
+Channel = Literal["EMAIL", "SMS", "TASK", "LETTER"]
 
 
 class Payload(BaseModel):
