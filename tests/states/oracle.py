@@ -196,8 +196,8 @@ async def _replayed(database: Database, law: Law) -> list[str]:
                     )
                 )
             ]
-            files = [_closed(file) for file in await load(tx, await enrolments(tx, enrolment_ids=ids))]
-            outcome = await settle(tx, files, law, "LATE_FACT")
+            files = [_closed(file) for file in await load(tx, await enrolments(tx, enrolment_ids=ids), law)]
+            outcome = await settle(tx, files, law, "LATE_FACT", actor="oracle")
             faults = [
                 f"{change.enrolment.enrolment_id}: {change.row.month} would be booked again as "
                 f"{change.row.draw_cents} cents"

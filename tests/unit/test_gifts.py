@@ -1,16 +1,13 @@
-"""How much a person's buffers may give in a calendar year: the limit of the year, and what counts for it."""
+"""How much may be given in a calendar year before the college has to look, and what is left of it."""
 
 import pytest
 
-from buffer_ledger.gifts import GIFT_LIMIT, GiftLimit, GivenBuffer, gift_limit, guards, sentence_above_limit
+from buffer_ledger.gifts import GIFT_LIMIT, GiftLimit, gift_limit, room_by_year
 from shared.law import Law, ParameterMissing
-from tests.ledger_facts import month
+from shared.money import Cents
+from tests.ledger_facts import policy
 
 LAW = Law.load()
-
-
-def running(first: str, last: str, cap: int) -> GivenBuffer:
-    return GivenBuffer(month(first), month(last), cap, False, {})
 
 
 def test_the_limit_of_a_year_is_its_own() -> None:
@@ -27,39 +24,16 @@ def test_a_law_without_any_limit_is_refused() -> None:
         gift_limit(Law({}), 2026)
 
 
-@pytest.mark.parametrize(
-    ("policy", "watched"),
-    [
-        ({}, True),
-        ({"giftGuard": "BLOCK"}, True),
-        ({"giftGuard": {"mode": "WARN"}}, True),
-        ({"giftGuard": "OFF"}, False),
-        ({"giftGuard": {"mode": "OFF"}}, False),
-    ],
-)
-def test_the_limit_is_watched_unless_that_was_switched_off(policy: dict[str, object], watched: bool) -> None:
-    assert guards(policy) is watched
+def test_the_room_of_a_year_is_its_limit_less_what_was_given_beside() -> None:
+    assert room_by_year(LAW, policy(), [2026, 2027], {2026: 50_000}) == {2026: 70_000, 2027: 120_000}
 
 
-def test_exactly_the_limit_is_free_and_a_cent_more_is_not() -> None:
-    others = [running("2026-01", "2026-06", 20_000)]
-    first, last = month("2026-07"), month("2026-12")
+def test_a_scheme_may_name_its_own_limit() -> None:
+    own = policy(gift_limit_cents=Cents(90_000))
 
-    assert sentence_above_limit(LAW, 100_000, first, last, others) is None
-    assert "120001 cents" in str(sentence_above_limit(LAW, 100_001, first, last, others))
+    assert room_by_year(LAW, own, [2026], {2026: 50_000}) == {2026: 40_000}
 
 
-def test_every_calendar_year_of_the_new_buffer_is_looked_at() -> None:
-    next_year = [running("2027-07", "2028-06", 100_000)]
-    told = sentence_above_limit(LAW, 100_000, month("2026-07"), month("2027-06"), next_year)
-
-    assert told is not None
-    assert told.startswith("in 2027 ")
-    assert sentence_above_limit(LAW, 100_000, month("2026-01"), month("2026-12"), next_year) is None
-
-
-def test_an_ended_buffer_counts_for_each_year_what_was_drawn_for_its_months() -> None:
-    drawn = {month("2026-12"): 30_000, month("2027-01"): 10_000}
-    ended = GivenBuffer(month("2026-07"), month("2027-06"), 100_000, True, drawn)
-
-    assert [ended.most_in(year) for year in (2025, 2026, 2027, 2028)] == [0, 30_000, 10_000, 0]
+@pytest.mark.parametrize("values", [{"gift_guard": "OFF"}, {"statutory": True}])
+def test_nothing_is_watched_where_nothing_is_a_gift_or_the_guard_is_off(values: dict[str, object]) -> None:
+    assert room_by_year(LAW, policy(**values), [2026], {}) == {}

@@ -30,6 +30,7 @@ from shared.contracts.events import (
 from shared.edge import EdgeState
 from shared.ids import Ids, RandomIds
 from shared.inbox import Incoming
+from shared.law import Law
 from shared.log import get_log
 from shared.metrics import Metrics
 from shared.migrate import migrate
@@ -104,12 +105,17 @@ class LedgerOffice:
         return self.clients[0] if self.clients else self.client()
 
     async def scheme(
-        self, *, donated: int = 1_000_000, method: str = "M1", policy: dict[str, Any] | None = None
+        self,
+        *,
+        donated: int = 1_000_000,
+        method: str = "M1",
+        policy: dict[str, Any] | None = None,
+        kind: str = "PRIVATE",
     ) -> Scheme:
         """The municipality's settings, a fund with money in it, a scheme."""
         await self.call("PUT", f"/municipalities/{MUNICIPALITY}", {"name": "Utrecht", "offsetMethod": method})
         fund = await self.call(
-            "POST", "/funds", {"name": "Bestaansbuffer", "type": "PRIVATE", "municipalities": [MUNICIPALITY]}
+            "POST", "/funds", {"name": "Bestaansbuffer", "type": kind, "municipalities": [MUNICIPALITY]}
         )
         if donated:
             await self.call(
@@ -245,10 +251,10 @@ class StatementCount:
         return len(self.statements)
 
 
-async def started(settings: Settings, ids: Ids | None = None) -> LedgerOffice:
+async def started(settings: Settings, ids: Ids | None = None, *, law: Law | None = None) -> LedgerOffice:
     """The service, migrated, behind its application."""
     clock, metrics = FixedClock(NOW), Metrics()
-    service = build(settings, clock, ids or RandomIds(), metrics)
+    service = build(settings, clock, ids or RandomIds(), metrics, law=law)
     await migrate(
         settings.owner_database_url(service.name),
         service.migrations,

@@ -1,6 +1,7 @@
 """The books under attack and under many hands: append-only, never below nil, never above the cap."""
 
 import asyncio
+from datetime import date
 
 import pytest
 from sqlalchemy import Executable, insert, text, update
@@ -9,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from buffer_ledger.bookkeeping import commitment
 from buffer_ledger.books import Entry, NotEnough, book, open_buffer
 from buffer_ledger.casefiles import Enrolment, add_enrolment
+from buffer_ledger.proposal_store import announce
 from buffer_ledger.tables import ACCOUNT, APPEND_ONLY, METADATA, OFFSET_STATEMENT, TRANSFER
 from shared.database import Tx
 from shared.migrate import drift
@@ -34,6 +36,8 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
     await ledger.close("2026-02")
     await ledger.seal()
     await _decided(ledger, person)
+    if table in {"draw_decision", "decision_announcement"}:
+        await _agreed(ledger)
     database = ledger.service.database
     column = list(METADATA.tables[table].columns)[-1].name
     attacks = [attack.format(table=table, column=column) for attack in ATTACKS]
@@ -47,6 +51,20 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
         with pytest.raises(DBAPIError):
             await _run(ledger, text(attack))
     assert await _rows(ledger, table) == before
+
+
+async def _agreed(ledger: LedgerOffice) -> None:
+    """A draw that an official agreed to, with the row that says it was announced."""
+    policy = {"drawAmount": "REPLACE", "capCents": 100_000, "approval": "FOUR_EYES"}
+    scheme = await ledger.scheme(policy=policy)
+    person, _ = await ledger.enrolled(scheme)
+    await ledger.hear(slip(person, "2026-01", 70_000))
+    await ledger.close("2026-02")
+    (proposal,) = (await ledger.call("GET", "/draw-proposals"))["items"]
+    path = f"/draw-proposals/{proposal['proposalId']}/_approve"
+    await ledger.call("POST", path, {}, office=ledger.client("official"))
+    async with ledger.service.database.write() as tx:
+        await announce(tx, proposal["proposalId"], date(2026, 3, 2), "test")
 
 
 async def test_the_database_itself_refuses_a_balance_outside_its_limits(ledger: LedgerOffice) -> None:

@@ -1,13 +1,14 @@
-"""What all buffers of one person can give in a calendar year never passes the gift limit unseen."""
+"""What all buffers of one person give in a calendar year never passes the gift limit without the college."""
 
 from typing import Any
 
+import pytest
+
+from shared.contracts.events import DrawProposed, MonthSettled
 from tests.integration.ledger.ledger_office import LedgerOffice, new_uuid, registered, slip
 
 
-async def _enrol(
-    ledger: LedgerOffice, person: str, scheme_id: str, first: str, last: str, *, expect: int
-) -> dict[str, Any]:
+async def _enrol(ledger: LedgerOffice, person: str, scheme_id: str, first: str, last: str) -> str:
     body = {
         "participantId": person,
         "schemeId": scheme_id,
@@ -15,73 +16,77 @@ async def _enrol(
         "firstMonth": first,
         "lastMonth": last,
     }
-    answer: dict[str, Any] = await ledger.call("POST", "/enrolments", body, expect=expect)
-    return answer
+    answer: dict[str, Any] = await ledger.call("POST", "/enrolments", body, expect=201)
+    return str(answer["enrolmentId"])
 
 
-async def test_a_cap_below_the_limit_is_accepted_alone_also_over_two_calendar_years(
-    ledger: LedgerOffice,
-) -> None:
-    scheme = await ledger.scheme()
-    await _enrol(ledger, new_uuid(), scheme.scheme_id, "2026-01", "2026-12", expect=201)
-    await _enrol(ledger, new_uuid(), scheme.scheme_id, "2026-07", "2027-06", expect=201)
+def _replace(**members: Any) -> dict[str, Any]:
+    return {"drawAmount": "REPLACE", "capCents": 200_000, **members}
 
 
-async def test_two_buffers_of_one_person_in_a_year_are_refused_above_the_limit_with_the_amounts(
-    ledger: LedgerOffice,
-) -> None:
-    one, other = await ledger.scheme(), await ledger.scheme()
-    person = new_uuid()
-    await _enrol(ledger, person, one.scheme_id, "2026-01", "2026-06", expect=201)
-    refused = await _enrol(ledger, person, other.scheme_id, "2026-07", "2026-12", expect=409)
-    for words in ("2026", "200000 cents", "100000 cents", "120000 cents", "view of the college", "not built"):
-        assert words in refused["detail"]
-    fund = await ledger.call("GET", f"/funds/{other.fund_id}")
-    assert (fund["committedCents"], fund["availableCents"]) == (0, 1_000_000)
-
-
-async def test_a_buffer_that_fits_beside_another_is_accepted(ledger: LedgerOffice) -> None:
-    one = await ledger.scheme()
-    small = await ledger.scheme(policy={"drawAmount": "TOPUP", "capCents": 20_000})
-    person = new_uuid()
-    await _enrol(ledger, person, one.scheme_id, "2026-01", "2026-06", expect=201)
-    await _enrol(ledger, person, small.scheme_id, "2026-07", "2026-12", expect=201)
-
-
-async def test_a_year_without_a_limit_has_the_last_known_one_and_says_so(ledger: LedgerOffice) -> None:
-    scheme = await ledger.scheme()
-    person = new_uuid()
-    await _enrol(ledger, person, scheme.scheme_id, "2026-07", "2027-06", expect=201)
-    refused = await _enrol(ledger, person, scheme.scheme_id, "2027-07", "2028-06", expect=409)
-    assert "the limit of 2026: this system has none for 2027" in refused["detail"]
-
-
-async def test_of_an_ended_buffer_only_what_was_drawn_counts(ledger: LedgerOffice) -> None:
-    scheme = await ledger.scheme(policy={"drawAmount": "TOPUP", "capCents": 80_000})
-    person = new_uuid()
-    await ledger.hear(registered(person))
-    await _enrol(ledger, person, scheme.scheme_id, "2026-01", "2026-02", expect=201)
-    await ledger.hear(slip(person, "2026-01", 70_000), slip(person, "2026-02", 25_000))
+async def test_a_draw_that_would_pass_the_limit_waits_for_the_college(ledger: LedgerOffice) -> None:
+    scheme = await ledger.scheme(policy=_replace(), method="M0")
+    person, enrolment = await ledger.enrolled(scheme)
+    await ledger.hear(slip(person, "2026-01", 60_000), slip(person, "2026-02", 60_000))
     await ledger.close("2026-01")
     await ledger.close("2026-02")
-    await _enrol(ledger, person, scheme.scheme_id, "2026-06", "2026-12", expect=409)
-    ledger.at("2026-05-02")
-    await ledger.close("2026-02")  # the late window is over: 468.20 was drawn and the rest went back
-    refused = await _enrol(ledger, person, scheme.scheme_id, "2026-06", "2026-12", expect=409)
-    assert "46820 cents of other enrolments" in refused["detail"]
-    smaller = await ledger.scheme(policy={"drawAmount": "TOPUP", "capCents": 73_180})
-    await _enrol(ledger, person, smaller.scheme_id, "2026-06", "2026-12", expect=201)
+
+    january, february = await ledger.settled(enrolment)
+    assert (january["drawCents"], january["proposedCents"]) == (61_560, 0)
+    assert (february["drawCents"], february["proposedCents"]) == (0, 61_560)
+    assert february["approvalNeeded"] == "NEEDS_COLLEGE_VIEW"
+    assert "grens voor giften" in february["explanation"]["nl"]
+    (told,) = await ledger.told(DrawProposed)
+    assert (told.need, told.flags, told.amount_cents) == (
+        "NEEDS_COLLEGE_VIEW",
+        ("ABOVE_GIFT_LIMIT",),
+        61_560,
+    )
+    assert [str(each.month) for each in await ledger.told(MonthSettled)] == ["2026-01"]
+    assert (await ledger.statement(enrolment))["balanceCents"] == 200_000 - 2 * 61_560
+    await ledger.must_be_sound()
 
 
-async def test_a_scheme_with_the_guard_off_adds_up_for_the_next_one_and_asks_nothing_itself(
+async def test_exactly_the_limit_is_given_and_a_cent_more_waits(ledger: LedgerOffice) -> None:
+    for limit, waits in ((61_560, 0), (61_559, 61_560)):
+        policy = _replace(giftGuard={"mode": "BLOCK", "limitCents": limit})
+        scheme = await ledger.scheme(policy=policy, method="M0")
+        person, enrolment = await ledger.enrolled(scheme)
+        await ledger.hear(slip(person, "2026-01", 60_000))
+        await ledger.close("2026-01")
+        (january,) = await ledger.settled(enrolment)
+        assert january["proposedCents"] == waits
+    await ledger.must_be_sound()
+
+
+@pytest.mark.parametrize("guard", ["WARN", "OFF"])
+async def test_a_scheme_that_only_warns_or_does_not_look_draws_above_the_limit(
+    ledger: LedgerOffice, guard: str
+) -> None:
+    scheme = await ledger.scheme(policy=_replace(giftGuard=guard), method="M0")
+    person, enrolment = await ledger.enrolled(scheme)
+    await ledger.hear(slip(person, "2026-01", 60_000), slip(person, "2026-02", 60_000))
+    await ledger.close("2026-01")
+    await ledger.close("2026-02")
+    rows = await ledger.settled(enrolment)
+    assert [row["drawCents"] for row in rows] == [61_560, 61_560]
+    assert [row["aboveGiftLimit"] for row in rows] == [False, guard == "WARN"]
+
+
+async def test_what_another_buffer_gave_counts_in_the_year_in_which_it_was_received(
     ledger: LedgerOffice,
 ) -> None:
-    guarded = await ledger.scheme()
-    policy = {"drawAmount": "TOPUP", "capCents": 150_000, "giftGuard": {"mode": "OFF"}}
-    free = await ledger.scheme(policy=policy)
-    person, another = new_uuid(), new_uuid()
-    await _enrol(ledger, person, guarded.scheme_id, "2026-01", "2026-06", expect=201)
-    await _enrol(ledger, person, free.scheme_id, "2026-07", "2026-12", expect=201)
-    await _enrol(ledger, another, free.scheme_id, "2026-01", "2026-06", expect=201)
-    refused = await _enrol(ledger, another, guarded.scheme_id, "2026-07", "2026-12", expect=409)
-    assert "150000 cents of other enrolments" in refused["detail"]
+    one = await ledger.scheme(policy=_replace(), method="M0")
+    other = await ledger.scheme(policy=_replace(), method="M0")
+    person = new_uuid()
+    await ledger.hear(registered(person))
+    first = await _enrol(ledger, person, one.scheme_id, "2026-01", "2026-02")
+    second = await _enrol(ledger, person, other.scheme_id, "2026-03", "2026-12")
+    for month in ("2026-01", "2026-02", "2026-03"):
+        await ledger.hear(slip(person, month, 40_000))
+        await ledger.close(month)
+
+    assert [row["drawCents"] for row in await ledger.settled(first)] == [41_040, 41_040]
+    (march,) = await ledger.settled(second)
+    assert (march["drawCents"], march["proposedCents"]) == (0, 41_040)
+    await ledger.must_be_sound()

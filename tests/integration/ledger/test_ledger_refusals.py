@@ -50,24 +50,10 @@ async def test_a_scheme_tells_of_its_cap_and_its_end_with_whatever_else_is_wrong
     assert faults(refused) == {
         ("G005", "/municipality"),
         ("G008", "/policy/drawAmount"),
-        ("N001", "/policy/capCents"),
         ("N001", "/policy/payee"),
         ("L007", "/validTo"),
         ("G002", "/colour"),
     }
-
-
-async def test_a_cap_and_an_end_that_are_both_wrong_come_together(ledger: LedgerOffice) -> None:
-    scheme = await ledger.scheme()
-    body = {
-        "fundId": scheme.fund_id,
-        "municipality": MUNICIPALITY,
-        "policy": {"drawAmount": "TOPUP", "capCents": 120_001},
-        "validFrom": "2026-02",
-        "validTo": "2026-01",
-    }
-    refused = await ledger.call("PUT", f"/schemes/{new_uuid()}", body, expect=400)
-    assert faults(refused) == {("N001", "/policy/capCents"), ("L007", "/validTo")}
 
 
 async def test_a_member_that_is_not_built_is_named_also_when_it_is_malformed(ledger: LedgerOffice) -> None:

@@ -120,6 +120,40 @@ async def balances(reading: ReadTx, accounts: Collection[Account]) -> dict[Accou
     return {keys[row.account]: row.balance_cents for row in await reading.rows(found)} if keys else {}
 
 
+async def free_balances(reading: ReadTx, accounts: Collection[Account]) -> dict[Account, int]:
+    """What limited accounts carry less what is held on them: cap - used - holds for a buffer (reading 17)."""
+    keys = {account.key: account for account in accounts}
+    found = select(ACCOUNT.c.account, ACCOUNT.c.balance_cents, ACCOUNT.c.pending_cents)
+    rows = await reading.rows(found.where(among(ACCOUNT.c.account, list(keys)))) if keys else ()
+    return {keys[row.account]: row.balance_cents - row.pending_cents for row in rows}
+
+
+async def hold(tx: Tx, changes: Mapping[Account, int]) -> None:
+    """Hold amounts on limited accounts, or release them with a negative amount.
+
+    A hold is no transfer: nothing has moved, the amount can only no longer be taken by another. Raises
+    NotEnough when an account has less free.
+    """
+    moving = {account: cents for account, cents in changes.items() if cents}
+    if not moving:
+        return
+    standings = await _lock(tx, sorted(moving, key=lambda account: account.key))
+    for account, cents in moving.items():
+        standing = standings[account]
+        free = standing.balance - standing.pending - standing.floor
+        if cents > free:
+            raise NotEnough(account, cents, free)
+    rows = [{"b_account": account.key, "b_held": cents} for account, cents in moving.items()]
+    await tx.execute(_HOLD, rows)
+
+
+_HOLD = (
+    update(ACCOUNT)
+    .where(ACCOUNT.c.account == bindparam("b_account"))
+    .values(pending_cents=ACCOUNT.c.pending_cents + bindparam("b_held"))
+)
+
+
 async def fund_figures(reading: ReadTx, fund_ids: Collection[str]) -> dict[str, FundFigures]:
     """The figures of funds, from their transfers; available is what their free capital carries."""
     if not fund_ids:
@@ -281,7 +315,9 @@ __all__ = [
     "OverCap",
     "balances",
     "book",
+    "free_balances",
     "fund_figures",
+    "hold",
     "open_buffer",
     "open_fund_accounts",
 ]

@@ -1,4 +1,4 @@
-"""Everything known about enrolments, loaded in bulk: ten queries, for one person or for two hundred."""
+"""Everything known about enrolments, loaded in bulk: a dozen queries, for one person or for two hundred."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,15 @@ from typing import Any, Literal
 from sqlalchemy import Row, Table, insert, select, update
 
 from buffer_ledger.attribution import MunicipalityRules, Part, PayPeriod, SlipFact
+from buffer_ledger.gifts import room_by_year
 from buffer_ledger.norms import Household
 from buffer_ledger.policy import Policy, policy_from_json
+from buffer_ledger.proposal_store import NOTHING_AGREED, Agreement, agreements
 from buffer_ledger.store import maybe_month, month_of, rules_of
 from buffer_ledger.tables import (
     EMPLOYMENT,
     ENROLMENT,
+    FUND,
     PARTICIPANT,
     PAYMENT_ORDER,
     SCHEME_POLICY,
@@ -24,6 +27,7 @@ from buffer_ledger.tables import (
 )
 from buffer_ledger.timeline import Case, MonthRow
 from shared.database import ReadTx, Tx, among
+from shared.law import Law
 from shared.money import Cents
 from shared.months import Month
 from shared.parking import has_parked
@@ -95,6 +99,7 @@ class CaseFile:
     case: Case
     settled: Mapping[Month, Settled]
     orders: Mapping[Month, Order]
+    agreement: Agreement = NOTHING_AGREED
 
     def until(self, month: Month) -> "CaseFile":
         """The same file, to be run until a month."""
@@ -173,7 +178,7 @@ async def closed_through(tx: Tx, enrolment_ids: Collection[str], month: Month) -
     await tx.execute(moved.values(closed_through=str(month)))
 
 
-async def load(reading: ReadTx, listed: Sequence[Enrolment]) -> list[CaseFile]:
+async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[CaseFile]:
     """The files of enrolments, in the same order, to be run until the last month of each."""
     if not listed:
         return []
@@ -192,6 +197,8 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment]) -> list[CaseFile]:
     parked = await has_parked(reading, people)
     settled = await settled_months(reading, ids)
     orders = await counting_orders(reading, ids)
+    agreed = await agreements(reading, ids)
+    gifts = await _gifts(reading, people)
     files = []
     for enrolment in listed:
         person, own_orders = enrolment.participant_id, orders.get(enrolment.enrolment_id, {})
@@ -217,8 +224,74 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment]) -> list[CaseFile]:
             registered=registered.get(person) == enrolment.municipality,
             parked=person in parked,
         )
-        files.append(CaseFile(enrolment=enrolment, case=case, settled=own_settled, orders=own_orders))
+        agreement = agreed.get(enrolment.enrolment_id, NOTHING_AGREED)
+        case = _with_people(case, agreement, enrolment, gifts.get(person, ()), law)
+        files.append(
+            CaseFile(
+                enrolment=enrolment,
+                case=case,
+                settled=own_settled,
+                orders=own_orders,
+                agreement=agreement,
+            )
+        )
     return files
+
+
+@dataclass(frozen=True, slots=True)
+class _Gift:
+    """A draw of a private fund that was ordered: of which enrolment and month, received in which year."""
+
+    enrolment_id: str
+    month: Month
+    year: int
+    amount_cents: int
+    paid: bool
+
+
+def _with_people(
+    case: Case, agreement: Agreement, enrolment: Enrolment, gifts: Sequence[_Gift], law: Law
+) -> Case:
+    """The case with what people decided about its months and what was given to this person beside it.
+
+    A year is watched when a month of the case can be received in it.
+    """
+    given: dict[int, int] = {}
+    own = [gift for gift in gifts if gift.enrolment_id == enrolment.enrolment_id]
+    for gift in gifts:
+        if gift.enrolment_id != enrolment.enrolment_id:
+            given[gift.year] = given.get(gift.year, 0) + gift.amount_cents
+    last = case.until.plus(1).year
+    return replace(
+        case,
+        approved=agreement.approved,
+        rejected=agreement.rejected,
+        decided_on=agreement.decided_on,
+        received_in={gift.month: gift.year for gift in own if gift.paid},
+        gift_room=room_by_year(law, case.policy, range(case.first_month.year, last + 2), given),
+    )
+
+
+async def _gifts(reading: ReadTx, people: Collection[str]) -> dict[str, list[_Gift]]:
+    """The draws of private funds for these people that count: a paid one in the year of its payment, an open
+    one in that of the month after its own; also those paid to the municipality."""
+    order = PAYMENT_ORDER.c
+    found = (
+        select(order.participant_id, order.enrolment_id, order.month, order.executed_on, order.amount_cents)
+        .join(FUND, FUND.c.fund_id == order.fund_id)
+        .where(
+            among(order.participant_id, people),
+            order.state.in_(("OPEN", "EXECUTED")),
+            FUND.c.kind == "PRIVATE",
+        )
+    )
+    gifts: dict[str, list[_Gift]] = {}
+    for row in await reading.rows(found):
+        month = month_of(row.month)
+        year = month.plus(1).year if row.executed_on is None else row.executed_on.year
+        gift = _Gift(row.enrolment_id, month, year, row.amount_cents, row.executed_on is not None)
+        gifts.setdefault(row.participant_id, []).append(gift)
+    return gifts
 
 
 def total_rules(dated: Sequence[MunicipalityRules]) -> tuple[MunicipalityRules, ...]:

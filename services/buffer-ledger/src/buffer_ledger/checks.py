@@ -15,6 +15,7 @@ from buffer_ledger.books import fund_figures
 from buffer_ledger.figures import Figures
 from buffer_ledger.tables import (
     ACCOUNT,
+    DRAW_PROPOSAL,
     ENROLMENT,
     LEDGER_TRANSACTION,
     PAYMENT_ORDER,
@@ -75,6 +76,7 @@ async def invariants(reading: ReadTx, municipality: str | None = None) -> Checke
             "fund_adds_up": await _fund_adds_up(reading, funds, accounts.summed),
             "reversals_mirror_draws": await _reversals_mirror_draws(reading, funds),
             "sealed_or_waiting": await _sealed_or_waiting(reading, funds),
+            "holds_add_up": await _holds_add_up(reading, funds),
             "orders_are_payable": await _orders_are_payable(reading, funds, accounts.summed),
         },
         accounts=len(accounts.summed),
@@ -240,6 +242,24 @@ async def _fund_adds_up(
                 f"{figures.donated_cents - figures.executed_cents}"
             )
     return tuple(wrong)
+
+
+async def _holds_add_up(reading: ReadTx, funds: Sequence[str]) -> tuple[str, ...]:
+    """What is held on a buffer is exactly what its pending proposals ask for."""
+    sums = (
+        select(DRAW_PROPOSAL.c.enrolment_id, func.sum(DRAW_PROPOSAL.c.amount_cents))
+        .where(DRAW_PROPOSAL.c.state == "PENDING", among(DRAW_PROPOSAL.c.fund_id, funds))
+        .group_by(DRAW_PROPOSAL.c.enrolment_id)
+    )
+    asked = {enrolment_id: int(cents) for enrolment_id, cents in await reading.rows(sums)}
+    held = select(ACCOUNT.c.enrolment_id, ACCOUNT.c.pending_cents).where(
+        ACCOUNT.c.kind == "buffer", among(ACCOUNT.c.fund_id, funds)
+    )
+    return tuple(
+        f"enrolment {enrolment_id}: {cents} cents are held and proposals ask for {asked.get(enrolment_id, 0)}"
+        for enrolment_id, cents in await reading.rows(held)
+        if cents != asked.get(enrolment_id, 0)
+    )
 
 
 async def _orders_are_payable(

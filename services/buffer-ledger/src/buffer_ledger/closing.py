@@ -9,7 +9,7 @@ were asked for.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any, Literal
 
 from sqlalchemy import Row, func, insert, select, update
@@ -21,6 +21,7 @@ from buffer_ledger.draw_log import Drawn, draws_of, note_draws
 from buffer_ledger.figures import Figures
 from buffer_ledger.fund_snapshots import take_snapshots
 from buffer_ledger.funds import tell_returned
+from buffer_ledger.periods import late_window_ends
 from buffer_ledger.settling import Outcome, end, settle
 from buffer_ledger.tables import ENROLMENT, MONTH_CLOSE
 from buffer_ledger.timeline import FIRST_COMPUTED, HeldReason
@@ -193,7 +194,7 @@ class Closing:
                 active_only=True,
                 lock=True,
             )
-            closed = await self._close_chunk(tx, listed, month)
+            closed = await self._close_chunk(tx, listed, month, row.requested_by)
             await note_draws(tx, row.requested_by, closed.drawn)
             done = len(listed) < self._chunk
             changes: dict[str, Any] = {
@@ -212,19 +213,21 @@ class Closing:
             hit("close-before-commit")
         hit("close-after-commit")
 
-    async def _close_chunk(self, tx: Tx, listed: Sequence[Enrolment], month: Month) -> _Closed:
+    async def _close_chunk(self, tx: Tx, listed: Sequence[Enrolment], month: Month, actor: str) -> _Closed:
         """Close a chunk for all enrolments but those that cannot be computed."""
-        closed = await self._close_all_that_can(tx, listed, month) if listed else _Closed()
+        closed = await self._close_all_that_can(tx, listed, month, actor) if listed else _Closed()
         # Once for all of them: a sum for each would show single people to the fund.
         await tell_returned(tx, closed.came_back)
         return closed
 
-    async def _close_all_that_can(self, tx: Tx, listed: Sequence[Enrolment], month: Month) -> _Closed:
+    async def _close_all_that_can(
+        self, tx: Tx, listed: Sequence[Enrolment], month: Month, actor: str
+    ) -> _Closed:
         """Close enrolments, or halve them until one that cannot be computed stands alone and is left as it
         was: one among 200 costs about sixteen attempts, not 200."""
         try:
             async with tx.savepoint():
-                return await self._close_these(tx, listed, month)
+                return await self._close_these(tx, listed, month, actor)
         except Exception as error:
             if _is_the_machines(error):
                 raise
@@ -233,13 +236,13 @@ class Closing:
                 tx.on_commit(self._failed(enrolment_id, error))
                 return _Closed(tally=Counter(failed=1), failed=[enrolment_id])
         middle = len(listed) // 2
-        closed = await self._close_all_that_can(tx, listed[:middle], month)
-        closed.add(await self._close_all_that_can(tx, listed[middle:], month))
+        closed = await self._close_all_that_can(tx, listed[:middle], month, actor)
+        closed.add(await self._close_all_that_can(tx, listed[middle:], month, actor))
         return closed
 
-    async def _close_these(self, tx: Tx, listed: Sequence[Enrolment], month: Month) -> _Closed:
-        files = [file.until(_through(file, month)) for file in await load(tx, listed)]
-        outcome = await settle(tx, files, self._law, "CLOSE")
+    async def _close_these(self, tx: Tx, listed: Sequence[Enrolment], month: Month, actor: str) -> _Closed:
+        files = [file.until(_through(file, month)) for file in await load(tx, listed, self._law)]
+        outcome = await settle(tx, files, self._law, "CLOSE", actor=actor)
         await closed_through(tx, [enrolment.enrolment_id for enrolment in listed], month)
         self._figures.count(tx, outcome, "CLOSE")
         today = amsterdam_date(tx.now)
@@ -324,10 +327,9 @@ def _tally(files: Sequence[CaseFile], outcome: Outcome, month: Month) -> Counter
 def _is_over(file: CaseFile, today: date) -> bool:
     """Whether every month was closed, and the period and the late window after it have passed
     (reading 22)."""
-    window = timedelta(days=file.case.policy.late_window_days)
     if file.case.until < file.enrolment.last_month:
         return False
-    return today > file.enrolment.last_month.last_day + window
+    return today > late_window_ends(file.case.policy, file.enrolment.last_month)
 
 
 def _waits(file: CaseFile, outcome: Outcome) -> bool:

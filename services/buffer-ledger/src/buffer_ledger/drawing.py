@@ -11,7 +11,9 @@ from typing import Literal
 from buffer_ledger.policy import Floor, Policy
 from shared.money import Cents, half_up
 
-Limit = Literal["NONE", "BALANCE", "MONTH_MAXIMUM", "MINIMUM_DRAW", "NOT_YET_FILLED", "NETTED"]
+Limit = Literal[
+    "NONE", "BALANCE", "MONTH_MAXIMUM", "MINIMUM_DRAW", "NOT_YET_FILLED", "NETTED", "NOT_IN_FORCE"
+]
 """Why less than the rule amount was drawn; NONE when the whole amount was."""
 
 DEFAULT_LOW_SHARE_PERCENT = 25

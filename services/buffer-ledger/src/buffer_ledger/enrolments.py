@@ -1,7 +1,7 @@
 """Enrolling a person in a scheme, and the account their draws are paid to."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +10,17 @@ from sqlalchemy import select
 from buffer_ledger import store
 from buffer_ledger.bookkeeping import commitment, fund_free
 from buffer_ledger.books import Entry, NotEnough, balances, book, open_buffer
-from buffer_ledger.casefiles import Enrolment, add_enrolment, enrolments, settled_months
+from buffer_ledger.casefiles import Enrolment, add_enrolment, enrolments
 from buffer_ledger.funds import fund_for, scheme_for, tell_if_low
-from buffer_ledger.gifts import GivenBuffer, guards, sentence_above_limit
 from buffer_ledger.iban import masked_iban, masked_name
+from buffer_ledger.periods import last_month_of_period
 from buffer_ledger.tables import PAYEE
 from shared.contracts.events import CapitalCommitted, Enrolled
 from shared.database import ReadTx, Tx, upsert
-from shared.errors import Conflict, NotFound
-from shared.law import Law
+from shared.errors import Conflict, Fault, Invalid, NotFound
 from shared.months import Month
 from shared.personal_keys import KeyStore
 from shared.tokens import Caller
-
-MONTHS_OF_A_PERIOD = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +40,19 @@ async def enrol(
     scheme_id: str,
     household: Mapping[str, Any],
     first_month: Month,
-    last_month: Month,
-    law: Law,
+    last_month: Month | None,
 ) -> Enrolment:
     """Enrol a person and set the whole cap apart from the fund.
 
     An id that nobody registered yet is taken; nothing is settled for it until it is. Raises NotFound, and
-    Conflict: overlapping enrolment, scheme not running, no settings of the municipality, a year above the
-    gift limit, too little money.
+    Conflict: overlapping enrolment, scheme not running, no settings of the municipality, too little money.
+    Raises Invalid for a last month beyond the cap period of the first.
     """
     scheme = await scheme_for(tx, caller, scheme_id, lock=True)
     if not await store.municipality_rules(tx, scheme.municipality):
         raise Conflict(f"municipality {scheme.municipality} has no settings yet: set its offset method first")
     _must_run(scheme, first_month)
+    last_month = _last_month(scheme, first_month, last_month)
     person = await store.lock_participant(tx, participant_id)
     if person.municipality not in (None, scheme.municipality) or person.erased:
         raise NotFound("there is no such participant")
@@ -72,11 +69,7 @@ async def enrol(
                 f"enrolment {other.enrolment_id} of this person runs from {other.first_month} to "
                 f"{other.last_month}: enrolments of one person may not overlap in this version"
             )
-    if guards(scheme.given):
-        given = await _given(tx, others)
-        refused = sentence_above_limit(law, scheme.policy.cap_cents, first_month, last_month, given)
-        if refused is not None:
-            raise Conflict(refused)
+    await _one_per_household(tx, scheme, household, first_month, last_month)
     enrolment = Enrolment(
         enrolment_id=tx.new_id(),
         participant_id=participant_id,
@@ -190,24 +183,28 @@ async def _tell(tx: Tx, caller: Caller, enrolment: Enrolment, free: tuple[int, i
     tell_if_low(tx, fund, before, after)
 
 
-async def _given(reading: ReadTx, others: Sequence[Enrolment]) -> list[GivenBuffer]:
-    """What a person's other enrolments with private funds can give; two queries."""
-    funds = await store.funds(reading, {other.fund_id for other in others})
-    settled = await settled_months(reading, [other.enrolment_id for other in others]) if others else {}
-    return [
-        GivenBuffer(
-            first_month=other.first_month,
-            last_month=other.last_month,
-            cap_cents=other.cap_cents,
-            ended=other.state == "ENDED",
-            drawn_by_month={
-                month: standing.row.draw_cents
-                for month, standing in settled.get(other.enrolment_id, {}).items()
-            },
-        )
-        for other in others
-        if funds[other.fund_id].kind == "PRIVATE"
-    ]
+def _last_month(scheme: store.Scheme, first_month: Month, given: Month | None) -> Month:
+    """The last month of an enrolment: one enrolment is one cap period with a buffer of its own."""
+    latest = last_month_of_period(scheme.policy, first_month)
+    if given is not None and given > latest:
+        detail = f"the cap period of {first_month} ends with {latest}: enrol again for the next one"
+        raise Invalid([Fault("L003", "/lastMonth", detail)])
+    return latest if given is None else given
+
+
+async def _one_per_household(
+    tx: Tx, scheme: store.Scheme, household: Mapping[str, Any], first_month: Month, last_month: Month
+) -> None:
+    """With a cap per household the partner's enrolment is the household's: no second one beside it."""
+    partner = household.get("partnerParticipantId")
+    if scheme.policy.cap_unit != "HOUSEHOLD" or partner is None:
+        return
+    for other in await enrolments(tx, participant_ids=[partner]):
+        overlap = other.first_month <= last_month and first_month <= other.last_month
+        if other.scheme_id == scheme.scheme_id and overlap and _counts(other):
+            raise Conflict(
+                f"this scheme has one buffer per household: enrolment {other.enrolment_id} of the partner"
+            )
 
 
 def _must_run(scheme: store.Scheme, first_month: Month) -> None:

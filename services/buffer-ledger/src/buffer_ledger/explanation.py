@@ -241,6 +241,16 @@ _TEXT: dict[str, dict[Language, str]] = {
             "ask for it to be looked at again. Your buffer holds {balance}."
         ),
     },
+    "not_in_force": {
+        "nl": (
+            "Deze buffer begint op 1 januari 2027. Voor deze maand komt er nog niets uit. In uw buffer "
+            "zit {balance}."
+        ),
+        "en": (
+            "This buffer begins on 1 January 2027. For this month nothing comes from it yet. Your buffer "
+            "holds {balance}."
+        ),
+    },
     "repaid": {
         "nl": (
             "U houdt meer over dan het minimum. In deze berekening gaat daarvan {repayment} terug in de "
@@ -398,6 +408,8 @@ def _outcome(row: MonthRow) -> str:
     """Which sentence ends the paragraph: what the buffer does and why."""
     if row.repayment_cents > 0:
         return "repaid"
+    if row.limit == "NOT_IN_FORCE":
+        return "not_in_force"
     if row.rule_cents <= 0:
         return "enough" if row.shortfall_cents == 0 else "no_trigger"
     if row.proposed_cents > 0:

@@ -134,10 +134,10 @@ class Facts:
         closed = [enrolment for enrolment in listed if enrolment.closed_through is not None]
         files = [
             file.until(file.enrolment.closed_through)
-            for file in await load(tx, closed)
+            for file in await load(tx, closed, self._law)
             if file.enrolment.closed_through is not None
         ]
-        outcome = await settle(tx, files, self._law, "LATE_FACT")
+        outcome = await settle(tx, files, self._law, "LATE_FACT", actor=LATE_FACT)
         await note_draws(tx, LATE_FACT, draws_of(outcome))
         self._figures.count(tx, outcome, "LATE_FACT")
 

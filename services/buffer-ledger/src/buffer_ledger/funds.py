@@ -1,6 +1,6 @@
 """Funds, donations and schemes: whose money, for whom, under which policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,11 +12,13 @@ from buffer_ledger.bookkeeping import donation
 from buffer_ledger.books import Entry, FundFigures, book, fund_figures, open_fund_accounts
 from buffer_ledger.fund_snapshots import last_snapshot
 from buffer_ledger.policy import Policy
+from buffer_ledger.statutory import faults_of, with_statutory_defaults
 from buffer_ledger.store import Fund, Scheme
 from buffer_ledger.tables import DONATION
 from shared.contracts.events import CapitalReturned, DonationReceived, FundLow
 from shared.database import ReadTx, Tx
 from shared.errors import Conflict, Fault, Invalid, NotAllowed, NotFound
+from shared.law import Law
 from shared.money import CENTS_MAX, Cents
 from shared.months import Month
 from shared.tokens import Caller, Role
@@ -128,19 +130,28 @@ async def put_scheme(
     fund_id: str,
     municipality: str,
     policy: Policy,
+    named: Collection[str],
     given: Mapping[str, Any],
     valid_from: Month,
     valid_to: Month | None,
+    law: Law,
 ) -> tuple[Scheme, bool]:
     """Set up a scheme; says whether it is new. The same again changes nothing.
 
     Once people are enrolled only its last month can change: they joined under this policy, and a settled
-    month must stay what it was. Raises NotAllowed, NotFound, Conflict.
+    month must stay what it was. `named` holds the fields of the policy that were written down: the others of
+    a statutory fund take the defaults of its article. Raises NotAllowed, NotFound, Conflict, and Invalid for
+    what a statutory policy may not say.
     """
     caller.must_be_of(municipality)
     fund = await fund_for(tx, caller, fund_id)
     if municipality not in fund.municipalities:
         raise NotAllowed(f"fund {fund_id} does not pay people of municipality {municipality}")
+    if fund.kind == "STATUTORY":
+        policy = with_statutory_defaults(policy, named)
+        given = {**given, **_as_given(policy)}
+        if faults := faults_of(policy, law):
+            raise Invalid(faults)
     known = await store.scheme(tx, scheme_id, lock=True)
     wanted = Scheme(scheme_id, municipality, fund_id, 1, policy, given, valid_from, valid_to)
     if known is None:
@@ -165,6 +176,20 @@ async def scheme_for(reading: ReadTx, caller: Caller, scheme_id: str, *, lock: b
         raise NotFound("there is no such scheme")
     caller.must_see(known.municipality, "scheme")
     return known
+
+
+def _as_given(policy: Policy) -> dict[str, Any]:
+    """The members of a statutory policy as its scheme shows them."""
+    return {
+        "approval": policy.approval,
+        "period": policy.period,
+        "yearAttribution": policy.year_attribution,
+        "expiry": policy.expiry,
+        "lateWindowDays": policy.late_window_days,
+        "onNegativeCorrection": policy.on_negative_correction,
+        "replenish": policy.replenish,
+        "giftGuard": policy.gift_guard,
+    }
 
 
 def _only_the_end_moved(known: Scheme, wanted: Scheme, last_first: Month) -> None:

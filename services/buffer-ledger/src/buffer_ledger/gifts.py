@@ -1,14 +1,14 @@
 """What a person may be given in a calendar year before the college has to look at it (reading 28).
 
 A draw from a private fund is a gift (Participatiewet art. 31(2)(m)); up to a limit a year, of all buffers
-together, gifts are free. Above it the college views the single case (art. 31(2)(s)), which is not built: so
-a buffer that could lift a year above the limit is refused, unless its scheme switched the guard off.
+together, gifts are free. Above it the college views the single case (art. 31(2)(s)): a draw that would pass
+the limit waits for that view, unless the scheme only warns or switched the guard off.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from buffer_ledger.policy import Policy
 from shared.law import Law, ParameterMissing, ParameterValue
 from shared.months import Month
 
@@ -22,30 +22,6 @@ class GiftLimit:
     year: int
     cents: int
     taken_from: int
-
-
-@dataclass(frozen=True, slots=True)
-class GivenBuffer:
-    """What one enrolment of a person can give: a running one its whole cap in each year that its months lie
-    in, an ended one what was drawn for the months of that year."""
-
-    first_month: Month
-    last_month: Month
-    cap_cents: int
-    ended: bool
-    drawn_by_month: Mapping[Month, int]
-
-    def most_in(self, year: int) -> int:
-        """The most that can be given in a calendar year, in cents."""
-        if self.ended:
-            return sum(cents for month, cents in self.drawn_by_month.items() if month.year == year)
-        return self.cap_cents if self.first_month.year <= year <= self.last_month.year else 0
-
-
-def guards(policy_as_given: Mapping[str, Any]) -> bool:
-    """Whether a scheme's policy watches the limit: it does unless it was switched off."""
-    guard = policy_as_given.get("giftGuard")
-    return (guard.get("mode") if isinstance(guard, Mapping) else guard) != "OFF"
 
 
 def gift_limit(law: Law, year: int) -> GiftLimit:
@@ -62,33 +38,16 @@ def gift_limit(law: Law, year: int) -> GiftLimit:
         return GiftLimit(year, nearest.cents, nearest.since.year)
 
 
-def sentence_above_limit(
-    law: Law, cap_cents: int, first_month: Month, last_month: Month, others: Sequence[GivenBuffer]
-) -> str | None:
-    """Why a new buffer may not be given without a view of the college, naming the amounts; None if it may.
-
-    Looks at each calendar year that the months of the new buffer lie in, the first that fails.
-    """
-    for year in range(first_month.year, last_month.year + 1):
-        given = sum(other.most_in(year) for other in others)
-        limit = gift_limit(law, year)
-        if given + cap_cents > limit.cents:
-            return (
-                f"in {year} this person could be given {given + cap_cents} cents from buffers: {cap_cents} "
-                f"cents of this one and {given} cents of other enrolments; {_limit_in_words(limit)}. Above "
-                "that a view of the college is needed first (Participatiewet art. 31(2)(s)), which is not "
-                "built yet"
-            )
-    return None
-
-
-def _limit_in_words(limit: GiftLimit) -> str:
-    if limit.taken_from == limit.year:
-        return f"gifts are free up to {limit.cents} cents a year"
-    return (
-        f"gifts are free up to {limit.cents} cents a year, the limit of {limit.taken_from}: this system has "
-        f"none for {limit.year}"
-    )
+def room_by_year(law: Law, policy: Policy, years: Iterable[int], given: Mapping[int, int]) -> dict[int, int]:
+    """What a scheme may still give in each calendar year before the college has to look, in cents: the limit
+    less what was given beside it. Empty when the policy does not watch the limit."""
+    if policy.gift_guard == "OFF" or policy.statutory:
+        return {}
+    return {
+        year: (gift_limit(law, year).cents if policy.gift_limit_cents is None else policy.gift_limit_cents)
+        - given.get(year, 0)
+        for year in years
+    }
 
 
 def _nearest(known: Sequence[ParameterValue], year: int) -> ParameterValue:

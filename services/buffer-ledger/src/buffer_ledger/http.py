@@ -10,6 +10,7 @@ from buffer_ledger.http_enrolments import enrolment_calls
 from buffer_ledger.http_funds import fund_calls
 from buffer_ledger.http_parts import BackOffice, Code, Parts
 from buffer_ledger.http_payments import payment_calls
+from buffer_ledger.http_proposals import proposal_calls
 from buffer_ledger.http_simulations import simulation_calls
 from buffer_ledger.http_statements import statement_calls
 from buffer_ledger.municipalities import Municipality
@@ -71,6 +72,7 @@ def router(parts: Parts) -> ServiceRouter:
     book_calls(routes, parts)
     close_calls(routes, parts)
     payment_calls(routes, parts)
+    proposal_calls(routes, parts)
     simulation_calls(routes, parts)
     return routes
 

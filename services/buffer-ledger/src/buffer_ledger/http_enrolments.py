@@ -8,10 +8,10 @@ from pydantic import Field, StringConstraints
 
 from buffer_ledger import enrolments, statements
 from buffer_ledger.bookkeeping import buffer
-from buffer_ledger.books import balances
+from buffer_ledger.books import free_balances
 from buffer_ledger.casefiles import Enrolment, enrolment_page
 from buffer_ledger.draw_log import PURPOSE
-from buffer_ledger.enrolments import MONTHS_OF_A_PERIOD, Payee, enrolment_for
+from buffer_ledger.enrolments import Payee, enrolment_for
 from buffer_ledger.http_parts import (
     BackOffice,
     Cursor,
@@ -21,6 +21,7 @@ from buffer_ledger.http_parts import (
     note,
 )
 from buffer_ledger.iban import compact_iban, iban_fault
+from buffer_ledger.periods import MONTHS_OF_A_PERIOD
 from buffer_ledger.policy_request import ExemptionRequest, HouseholdRequest, Name, ParticipantId, Uuid
 from buffer_ledger.timeline import FIRST_COMPUTED
 from shared.api import NO_SUCH, ServiceRouter
@@ -35,7 +36,8 @@ EnrolmentId = Annotated[PathId, Path(alias="enrolmentId")]
 
 
 class EnrolmentRequest(RequestModel):
-    """A person's place in a scheme; without a last month it runs for twelve months."""
+    """A person's place in a scheme; without a last month it runs to the end of the cap period of its first
+    one: twelve months, or the calendar year."""
 
     unbuilt = ("exemptions",)
     participant_id: ParticipantId
@@ -122,8 +124,7 @@ def enrolment_calls(routes: ServiceRouter, parts: Parts) -> None:
 def _enrolments(routes: ServiceRouter, parts: Parts) -> None:
     @routes.post("/enrolments", status_code=201, response_model=EnrolmentAnswer, responses=NO_SUCH)
     async def enrol(request: Request, caller: BackOffice, body: EnrolmentRequest) -> Response:
-        """Enrol a person: the whole cap is set apart, or refused (409) with the amount that is free, or with
-        the year in which the person's buffers together could pass the gift limit."""
+        """Enrol a person: the whole cap is set apart, or refused (409) with the amount that is free."""
 
         async def run(tx: Tx) -> Answer:
             enrolment = await enrolments.enrol(
@@ -133,8 +134,7 @@ def _enrolments(routes: ServiceRouter, parts: Parts) -> None:
                 scheme_id=body.scheme_id,
                 household=body.household.model_dump(mode="json", by_alias=True, exclude_none=True),
                 first_month=body.first_month,
-                last_month=body.last_month or body.first_month.plus(MONTHS_OF_A_PERIOD - 1),
-                law=parts.law,
+                last_month=body.last_month,
             )
             await note(tx, caller, "enrol", enrolment.participant_id)
             headers = {"Location": f"/v1/enrolments/{enrolment.enrolment_id}"}
@@ -201,7 +201,7 @@ def _payee(routes: ServiceRouter, parts: Parts) -> None:
 async def _answers(reading: ReadTx, listed: list[Enrolment]) -> list[EnrolmentAnswer]:
     """Enrolments with what is booked; two queries for all of them."""
     accounts = {enrolment.enrolment_id: buffer(enrolment.enrolment_id) for enrolment in listed}
-    carried = await balances(reading, list(accounts.values()))
+    carried = await free_balances(reading, list(accounts.values()))
     drawn = await statements.drawn(reading, list(accounts))
     return [
         EnrolmentAnswer(

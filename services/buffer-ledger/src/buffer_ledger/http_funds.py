@@ -9,9 +9,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from buffer_ledger import funds
 from buffer_ledger.funds import FundView
-from buffer_ledger.gifts import gift_limit, guards
 from buffer_ledger.http_parts import BackOffice, BackOfficeOrFund, Parts, PathId
-from buffer_ledger.policy_request import GiftGuardRequest, LivePolicyRequest, MunicipalityCode, Name, Uuid
+from buffer_ledger.policy_request import LivePolicyRequest, MunicipalityCode, Name, Uuid
 from buffer_ledger.references import REFERENCE_MAX, REFERENCE_PATTERN, reference_fault
 from buffer_ledger.store import Scheme
 from shared.api import ServiceRouter, made
@@ -19,10 +18,9 @@ from shared.commands import Answer, command
 from shared.database import Tx
 from shared.dates import CalendarMonth, Day, day_of
 from shared.errors import Fault
-from shared.law import Law
 from shared.money import Cents, PositiveCents, StrictCents
 from shared.months import Month
-from shared.requests import RequestModel, ResponseModel, members_of, not_built
+from shared.requests import RequestModel, ResponseModel
 from shared.tokens import Role
 
 FundId = Annotated[PathId, Path(alias="fundId")]
@@ -49,7 +47,7 @@ class FundRequest(RequestModel):
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        faults = [not_built("/type", "STATUTORY")] if parsed.get("type") == "STATUTORY" else []
+        faults = []
         codes = parsed.get("municipalities") or []
         if len(set(codes)) != len(codes):
             faults.append(Fault("L012", "/municipalities", "names a municipality twice"))
@@ -147,24 +145,7 @@ class SchemeRequest(RequestModel):
         faults = []
         if begins is not None and ends is not None and ends < begins:
             faults.append(Fault("L007", "/validTo", f"lies before validFrom, which is {begins}"))
-        policy = members_of(parsed, "policy")
-        if begins is not None and {"cap_cents", "gift_guard"} <= policy.keys():
-            faults += _gift_faults(begins, policy["cap_cents"], policy["gift_guard"])
         return faults
-
-
-def _gift_faults(valid_from: Month, cap_cents: Cents, guard: object) -> list[Fault]:
-    """A cap above what gifts may add up to in a year needs the guard switched off knowingly (reading 28)."""
-    given = {"mode": guard.mode} if isinstance(guard, GiftGuardRequest) else guard
-    limit = gift_limit(Law.load(), valid_from.year)
-    if not guards({"giftGuard": given}) or cap_cents <= limit.cents:
-        return []
-    fault = not_built("/policy/capCents", cap_cents)
-    detail = (
-        f"{fault.detail}: above the gift limit of {limit.cents} cents ({limit.taken_from}) a view of the "
-        'college is needed; giftGuard {"mode": "OFF"} says that there is one'
-    )
-    return [Fault(fault.rule, fault.pointer, detail)]
 
 
 class SchemeAnswer(ResponseModel):
@@ -259,7 +240,9 @@ def _schemes(routes: ServiceRouter, parts: Parts) -> None:
                 fund_id=body.fund_id,
                 municipality=body.municipality,
                 policy=body.policy.rules(),
+                named=body.policy.model_fields_set,
                 given=body.policy.as_given(),
+                law=parts.law,
                 valid_from=body.valid_from,
                 valid_to=body.valid_to,
             )

@@ -94,6 +94,7 @@ class MonthAnswer(ResponseModel):
     netted_cents: int = Field(description="What of an earlier overpayment the draw made good.")
     proposed_cents: int = Field(description="What waits for a person to agree: held, neither drawn nor paid.")
     approval_needed: str | None = Field(None, description="FOUR_EYES, OFFICIAL_DECISION, NEEDS_COLLEGE_VIEW.")
+    above_gift_limit: bool = Field(description="The draw passes what gifts may come to in a year.")
     provisional: bool
     revision: int
     recorded_at: datetime | None = Field(None, description="When this revision was recorded.")
@@ -135,6 +136,7 @@ def month_answer(month: StatementMonth) -> MonthAnswer:
         netted_cents=row.netted_cents,
         proposed_cents=row.proposed_cents,
         approval_needed=row.need,
+        above_gift_limit=row.above_gift_limit,
         provisional=month.provisional,
         revision=month.revision,
         recorded_at=month.recorded_at,

@@ -149,7 +149,7 @@ async def _reinstate(
     tx: Tx, caller: Caller, enrolment: Enrolment, order: PaymentOrder, law: Law, figures: Figures
 ) -> str:
     """Let a superseded order's month be what it was made for; returns the draw that now stands for it."""
-    (file,) = await load(tx, [enrolment])
+    (file,) = await load(tx, [enrolment], law)
     counting = file.orders.get(order.month)
     if counting is not None and counting.state == "EXECUTED":
         raise Conflict(f"{order.month} was paid by order {counting.order_id} already: this was paid twice")
@@ -172,7 +172,12 @@ async def _reinstate(
         await tx.execute(cancelled.values(state="CANCELLED", replaced_by=order.order_id))
     fixed = _with_paid(file, paid)
     outcome = await settle(
-        tx, [fixed], law, "LATE_FACT", paid_by={(enrolment.enrolment_id, order.month): order.order_id}
+        tx,
+        [fixed],
+        law,
+        "LATE_FACT",
+        actor=caller.subject,
+        paid_by={(enrolment.enrolment_id, order.month): order.order_id},
     )
     figures.count(tx, outcome, "LATE_FACT")
     await note_draws(tx, caller.subject, draws_of(outcome))

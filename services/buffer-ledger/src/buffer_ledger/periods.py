@@ -36,5 +36,6 @@ def last_month_of_period(policy: Policy, first_month: Month) -> Month:
 
 def late_window_ends(policy: Policy, last_month: Month) -> date:
     """The last day on which a draw for a month of the period may still be booked: the window counts from the
-    last day of the period."""
-    return last_month.last_day + timedelta(days=policy.late_window_days)
+    last day of the period, which under BY_BOOKING is a month later than its last row month."""
+    last = last_month.plus(1) if policy.year_attribution == "BY_BOOKING" else last_month
+    return last.last_day + timedelta(days=policy.late_window_days)

@@ -115,6 +115,8 @@ class Policy:
     gift_guard: GuardMode = "BLOCK"
     gift_limit_cents: Cents | None = None
     fund_order: tuple[str, ...] = ()
+    statutory: bool = False
+    """The money is that of Participatiewet art. 34b; set by the fund, not by who writes the policy."""
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

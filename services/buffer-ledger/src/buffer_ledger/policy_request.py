@@ -150,15 +150,10 @@ _NOT_BUILT: Mapping[str, frozenset[object]] = {
 """Words that exist and are not built, by member; what no member lists is no word at all."""
 
 _NOT_LIVE: Mapping[str, frozenset[object]] = {
-    "period": frozenset({"CALENDAR_YEAR"}),
-    "cap_unit": frozenset({"HOUSEHOLD"}),
-    "approval": frozenset({"FOUR_EYES", "OFFICIAL_DECISION"}),
     "payee": frozenset({"MUNICIPALITY", "SPLIT_SPOUSES"}),
-    "expiry": frozenset({"LAPSE", "CARRY"}),
-    "year_attribution": frozenset({"BY_BOOKING"}),
+    "expiry": frozenset({"CARRY"}),
     "on_negative_correction": frozenset({"RESTORE_ONLY", "RECLAIM"}),
-    "replenish": frozenset({"ON_REVERSAL", "REVOLVE_FROM_SURPLUS"}),
-    "gift_guard": frozenset({"WARN", "BLOCK"}),
+    "replenish": frozenset({"REVOLVE_FROM_SURPLUS"}),
     "exit_rule": frozenset({"CLAIM_THEN_CLOSE"}),
 }
 """Words that a simulation knows and that do not move real money yet."""
@@ -282,11 +277,6 @@ class LivePolicyRequest(PolicyShape):
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = [*super().cross_faults(parsed), *_faults_of_words(parsed, _NOT_LIVE)]
-        if isinstance(approval := parsed.get("approval"), AutoBelow):
-            faults.append(not_built("/approval", approval.model_dump(mode="json", by_alias=True)))
-        guard = parsed.get("gift_guard")
-        if isinstance(guard, GiftGuardRequest) and guard.mode != "OFF":
-            faults.append(not_built("/giftGuard/mode", guard.mode))
         for index, trigger in enumerate(parsed.get("trigger") or ()):
             if trigger in {"CLAIM", "LATE_PAYMENT"}:
                 faults.append(not_built(f"/trigger/{index}", trigger))

@@ -38,6 +38,9 @@ class Running:
     first_month: Month
     decided_on: Mapping[Month, date] = field(default_factory=dict)
     gift_room: Mapping[int, int] = field(default_factory=dict)
+    received_in: Mapping[Month, int] = field(default_factory=dict)
+    not_before: Month | None = None
+    """The first month in which the money may be deployed at all."""
     used: dict[int, int] = field(default_factory=dict)
     paid_later: dict[int, int] = field(default_factory=dict)
     closed_offsets: list[int] = field(default_factory=list)
@@ -104,6 +107,8 @@ class Running:
     def year_of_receipt(self, month: Month) -> int:
         """The calendar year in which a month's draw reaches the person: that of its decision, else of the
         month after its own, when it is closed and paid."""
+        if month in self.received_in:
+            return self.received_in[month]
         decided = self.decided_on.get(month)
         return month.plus(1).year if decided is None else decided.year
 

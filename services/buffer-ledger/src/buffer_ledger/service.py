@@ -39,11 +39,11 @@ READ_SECONDS: Final = 1.0
 cost."""
 
 
-def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Service:
-    """The service as these settings want it."""
+def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics, *, law: Law | None = None) -> Service:
+    """The service as these settings want it; `law` is another than the one that is packed with it."""
     database = database_of(NAME, settings, clock, ids)
     keys = key_store_of(NAME, settings)
-    law, log = Law.load(), get_log(NAME)
+    law, log = law or Law.load(), get_log(NAME)
     figures = Figures(metrics.of(NAME))
     closer = Worker("month-closes", Closing(database, law, figures, log).step)
     checker = Worker("ledger-checks", Checking(database, figures, log).step, every_seconds=CHECK_SECONDS)

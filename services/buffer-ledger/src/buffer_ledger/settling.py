@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from buffer_ledger.approvals import ApprovalNeed
 from buffer_ledger.bookkeeping import (
     Account,
     Transaction,
@@ -22,10 +23,12 @@ from buffer_ledger.bookkeeping import (
     repayment,
     returned,
 )
-from buffer_ledger.books import Entry, balances, book
+from buffer_ledger.books import Entry, balances, book, free_balances, hold
 from buffer_ledger.casefiles import CaseFile, ClosedBy, Enrolment, Level, Order, Settled
 from buffer_ledger.drawing import is_exhausted, is_low, low_threshold
 from buffer_ledger.policy import DrawAmount, Policy
+from buffer_ledger.proposal_store import Proposal, ProposalFlag, leave_pending, pending_of
+from buffer_ledger.proposal_store import add as add_proposals
 from buffer_ledger.tables import ENROLMENT, PAYMENT_ORDER, SETTLED_MONTH
 from buffer_ledger.timeline import HeldReason, MonthRow, run
 from shared.contracts.events import (
@@ -33,6 +36,7 @@ from shared.contracts.events import (
     BufferExhausted,
     BufferLow,
     BufferReplenished,
+    DrawProposed,
     EnrolmentEnded,
     Event,
     MonthSettled,
@@ -54,11 +58,38 @@ class Change:
     revision: int
     previous: Settled | None
     order_before: Order | None
+    policy: Policy
+    waiting: Proposal | None = None
+    """The proposal that waits for this month, as it was before."""
     undo: Entry | None = None
     take: Entry | None = None
     give_back: Entry | None = None
     order_id: str | None = None
     """The payment order made for the new draw."""
+    proposal: Proposal | None = None
+    """The proposal made for what waits for a person."""
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether what waited for this month before still says what is to be agreed to."""
+        waiting, row = self.waiting, self.row
+        return waiting is not None and (waiting.amount_cents, waiting.need, waiting.total_cents) == (
+            row.proposed_cents,
+            row.need,
+            row.draw_cents + row.proposed_cents,
+        )
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is told of it yet: a person decides first, and of a statutory draw the municipality
+        announces that decision itself before anybody writes about it (Awb 3:41)."""
+        return self.policy.statutory or self.row.proposed_cents > 0
+
+    @property
+    def is_first_told(self) -> bool:
+        """Whether this is the first that is told of the month: nothing was told while it waited undrawn."""
+        before = None if self.previous is None else self.previous.row
+        return before is None or (before.proposed_cents > 0 and before.draw_cents == 0)
 
     @property
     def is_first(self) -> bool:
@@ -99,6 +130,7 @@ async def settle(
     law: Law,
     closed_by: ClosedBy,
     *,
+    actor: str,
     paid_by: Mapping[tuple[str, Month], str] = NO_ORDERS,
 ) -> Outcome:
     """Settle every month of each file up to `case.until` that is not held, and rebook what differs.
@@ -106,7 +138,8 @@ async def settle(
     The caller holds the locks of the enrolments. Paid months come out as they went in. A month that was
     settled once stays so: facts that would hold it today change neither its state nor its draw. Statements:
     about ten, however many files and months. `paid_by` names the payment order by which a month's new draw
-    was paid already (by enrolment and month): no order is made for it.
+    was paid already (by enrolment and month): no order is made for it. `actor` is who proposes what waits for
+    another to agree.
     """
     for file in files:
         tx.not_before(max((settled.recorded_at for settled in file.settled.values()), default=None))
@@ -127,9 +160,12 @@ async def settle(
             outcome.changes += changes
     if not grouped:
         return outcome
-    after = await _book(tx, outcome.changes)
+    await _leave_proposals(tx, outcome.changes)
+    await _book(tx, outcome.changes)
     await _keep_months(tx, outcome.changes, closed_by)
     await _keep_orders(tx, outcome.changes, paid_by)
+    await _keep_proposals(tx, outcome.changes, actor)
+    after = await free_balances(tx, {buffer(change.enrolment.enrolment_id) for change in outcome.changes})
     await _tell(tx, grouped, after, closed_by)
     return outcome
 
@@ -155,6 +191,8 @@ def _changes(tx: Tx, file: CaseFile, rows: Sequence[MonthRow]) -> list[Change]:
             revision=1 if standing is None else standing.revision + 1,
             previous=standing,
             order_before=file.orders.get(row.month),
+            policy=file.case.policy,
+            waiting=file.agreement.pending.get(row.month),
         )
         _plan(tx, change)
         changes.append(change)
@@ -226,13 +264,11 @@ def _entry(tx: Tx, change: Change, transaction: Transaction) -> Entry:
     )
 
 
-async def _book(tx: Tx, changes: Sequence[Change]) -> dict[Account, int]:
-    """Book all changes, what gives back first, then by month. Returns each enrolment's balance after."""
+async def _book(tx: Tx, changes: Sequence[Change]) -> None:
+    """Book all changes, what gives back first, then by month."""
     undone = [change.undo for change in changes if change.undo is not None]
     rest = [entry for change in changes for entry in (change.take, change.give_back) if entry is not None]
-    after = await book(tx, [*undone, *rest])
-    untouched = {buffer(change.enrolment.enrolment_id) for change in changes} - after.keys()
-    return {**after, **await balances(tx, untouched)}
+    await book(tx, [*undone, *rest])
 
 
 async def _keep_months(tx: Tx, changes: Sequence[Change], closed_by: ClosedBy) -> None:
@@ -293,6 +329,63 @@ def _order_row(tx: Tx, change: Change, order_id: str, take: Entry) -> dict[str, 
     }
 
 
+# ---- what waits for a person -----------------------------------------------------------------------------
+
+
+async def _leave_proposals(tx: Tx, changes: Sequence[Change]) -> None:
+    """Withdraw what waits for a month that became another, and release its hold."""
+    left = [change.waiting for change in changes if change.waiting and not change.keeps_waiting]
+    held: dict[Account, int] = {}
+    for proposal in left:
+        account = buffer(proposal.enrolment_id)
+        held[account] = held.get(account, 0) - proposal.amount_cents
+    await leave_pending(tx, [proposal.proposal_id for proposal in left], "WITHDRAWN")
+    await hold(tx, held)
+
+
+async def _keep_proposals(tx: Tx, changes: Sequence[Change], actor: str) -> None:
+    """Propose what waits, and hold it so that nobody else can take it."""
+    made: list[Proposal] = []
+    held: dict[Account, int] = {}
+    for change in changes:
+        if change.row.proposed_cents == 0 or change.keeps_waiting or change.row.need is None:
+            continue
+        change.proposal = _proposal(tx, change, change.row.need, actor)
+        made.append(change.proposal)
+        account = buffer(change.enrolment.enrolment_id)
+        held[account] = held.get(account, 0) + change.row.proposed_cents
+    await add_proposals(tx, made)
+    await hold(tx, held)
+
+
+def _proposal(tx: Tx, change: Change, need: ApprovalNeed, actor: str) -> Proposal:
+    enrolment, row = change.enrolment, change.row
+    flags: list[ProposalFlag] = ["ABOVE_GIFT_LIMIT"] if need == "NEEDS_COLLEGE_VIEW" else []
+    if change.policy.statutory and row.benefit_paid_cents == 0:
+        flags.append("BENEFIT_NIL")
+    if change.policy.statutory and row.wage_cents == 0:
+        flags.append("WAGE_NIL")
+    return Proposal(
+        proposal_id=tx.new_id(),
+        enrolment_id=enrolment.enrolment_id,
+        participant_id=enrolment.participant_id,
+        municipality=enrolment.municipality,
+        fund_id=enrolment.fund_id,
+        scheme_id=enrolment.scheme_id,
+        month=row.month,
+        revision=change.revision,
+        kind="PAYMENT",
+        amount_cents=row.proposed_cents,
+        total_cents=Cents(row.draw_cents + row.proposed_cents),
+        need=need,
+        statutory=change.policy.statutory,
+        flags=tuple(flags),
+        state="PENDING",
+        proposed_by=actor[:200],
+        recorded_at=tx.now,
+    )
+
+
 # ---- what is told ----------------------------------------------------------------------------------------
 
 
@@ -306,18 +399,50 @@ async def _tell(
     newly settled month last of all."""
     levels = []
     for file, changes in grouped:
+        tx.emit(*(_proposed(change) for change in changes if change.proposal is not None))
+        ordered = sorted(changes, key=lambda change: (change.is_first, change.row.month))
+        spoken = [change for change in ordered if not change.is_quiet]
+        if not spoken:
+            continue
         enrolment, policy = file.enrolment, file.case.policy
         balance = after[buffer(enrolment.enrolment_id)]
         level = level_of(balance, enrolment.cap_cents, policy)
-        ordered = sorted(changes, key=lambda change: (change.is_first, change.row.month))
-        for change in ordered[:-1]:
+        for change in spoken[:-1]:
             tx.emit(*_events_of(change), _settled(change, closed_by))
-        last = ordered[-1]
+        last = spoken[-1]
         crossing = _crossing(enrolment, last.row.month, level, balance)
         tx.emit(*_events_of(last), *crossing, _settled(last, closed_by))
         if level != enrolment.told_level:
             levels.append({"b_enrolment": enrolment.enrolment_id, "b_level": level})
     await tx.execute(_SET_LEVEL, levels)
+
+
+def announced(enrolment: Enrolment, settled: Settled) -> tuple[Event, ...]:
+    """What is told of a month once the municipality announced its decision on it: as if it were the first."""
+    row = settled.row
+    shared = {**_who(enrolment), "month": row.month, "revision": settled.revision}
+    drawn = BufferDrawn(
+        **shared, draw_cents=row.draw_cents, previous_draw_cents=Cents(0), balance_cents=row.balance_cents
+    )
+    return drawn, _told_of(enrolment, row, settled.revision, "CLOSE", None)
+
+
+def _proposed(change: Change) -> DrawProposed:
+    proposal = change.proposal
+    if proposal is None:
+        raise ValueError("a change without a proposal proposes nothing")
+    return DrawProposed(
+        **_who(change.enrolment),
+        month=proposal.month,
+        revision=proposal.revision,
+        proposal_id=proposal.proposal_id,
+        kind=proposal.kind,
+        amount_cents=proposal.amount_cents,
+        total_cents=proposal.total_cents,
+        need=proposal.need,
+        statutory=proposal.statutory,
+        flags=proposal.flags,
+    )
 
 
 _SET_LEVEL = (
@@ -379,11 +504,23 @@ def _events_of(change: Change) -> list[Event]:
 
 
 def _settled(change: Change, closed_by: ClosedBy) -> MonthSettled:
-    row = change.row
+    first = change.is_first_told
+    return _told_of(
+        change.enrolment,
+        change.row,
+        change.revision,
+        "CLOSE" if first and not change.is_first else closed_by,
+        None if first else change.draw_before,
+    )
+
+
+def _told_of(
+    enrolment: Enrolment, row: MonthRow, revision: int, closed_by: ClosedBy, draw_before: Cents | None
+) -> MonthSettled:
     return MonthSettled(
-        **_who(change.enrolment),
+        **_who(enrolment),
         month=row.month,
-        revision=change.revision,
+        revision=revision,
         closed_by=closed_by,
         wage_cents=row.wage_cents,
         benefit_paid_cents=row.benefit_paid_cents,
@@ -392,7 +529,7 @@ def _settled(change: Change, closed_by: ClosedBy) -> MonthSettled:
         floor_cents=row.floor_cents,
         shortfall_cents=row.shortfall_cents,
         draw_cents=row.draw_cents,
-        previous_draw_cents=None if change.is_first else change.draw_before,
+        previous_draw_cents=draw_before,
         balance_cents=row.balance_cents,
         cash_after_cents=row.cash_after_cents,
     )
@@ -420,6 +557,7 @@ async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]
     if not ended:
         return {}
     unsettled = await _unsettled_months(tx, ended)
+    await _expire_proposals(tx, ended)
     held = await balances(tx, [buffer(enrolment.enrolment_id) for enrolment in ended])
     came_back: dict[str, int] = {}
     entries = []
@@ -440,6 +578,17 @@ async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]
     left = [{"b_enrolment": enrolment.enrolment_id, "b_reason": reason} for enrolment in ended]
     await tx.execute(_SET_ENDED, left)
     return came_back
+
+
+async def _expire_proposals(tx: Tx, ended: Sequence[Enrolment]) -> None:
+    """Let what still waits go: its holds are released and it can no longer be agreed to."""
+    waiting = await pending_of(tx, [enrolment.enrolment_id for enrolment in ended])
+    held: dict[Account, int] = {}
+    for proposal in waiting:
+        account = buffer(proposal.enrolment_id)
+        held[account] = held.get(account, 0) - proposal.amount_cents
+    await leave_pending(tx, [proposal.proposal_id for proposal in waiting], "EXPIRED")
+    await hold(tx, held)
 
 
 async def _unsettled_months(reading: ReadTx, ended: Sequence[Enrolment]) -> dict[str, tuple[Month, ...]]:

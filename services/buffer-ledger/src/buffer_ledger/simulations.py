@@ -83,7 +83,7 @@ async def simulate(tx: Tx, scenario: Scenario, law: Law) -> Simulated:
 
 async def _run(tx: Tx, scenario: Scenario, law: Law) -> Simulated:
     enrolment = await _enrol(tx, scenario)
-    (file,) = await load(tx, await enrolments(tx, enrolment_ids=[enrolment.enrolment_id]))
+    (file,) = await load(tx, await enrolments(tx, enrolment_ids=[enrolment.enrolment_id]), law)
     case = replace(
         file.case,
         rules=(scenario.rules,),
@@ -94,7 +94,7 @@ async def _run(tx: Tx, scenario: Scenario, law: Law) -> Simulated:
         cap_cents=scenario.policy.cap_cents,
         benefit_paid_on=scenario.benefit_paid_on,
     )
-    outcome = await settle(tx, [replace(file, case=case)], law, "CLOSE")
+    outcome = await settle(tx, [replace(file, case=case)], law, "CLOSE", actor="simulation")
     rows = outcome.rows[enrolment.enrolment_id]
     missing = dict.fromkeys(sentence for row in rows for sentence in row.missing_parameters)
     if missing:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import case, func, select
 
 from buffer_ledger.bookkeeping import buffer
-from buffer_ledger.books import balances
+from buffer_ledger.books import free_balances
 from buffer_ledger.casefiles import CaseFile, Enrolment, load, settled_months
 from buffer_ledger.tables import ENROLMENT, LEDGER_TRANSACTION, TRANSFER
 from buffer_ledger.timeline import MonthRow, run
@@ -67,8 +67,9 @@ async def statement(
     _must_be_in_order(since, to)
     until = to or max(this_month, enrolment.closed_through or this_month)
     until = min(until, enrolment.last_month)
-    (file,) = await load(reading, [enrolment])
-    carried = (await balances(reading, [buffer(enrolment.enrolment_id)]))[buffer(enrolment.enrolment_id)]
+    (file,) = await load(reading, [enrolment], law)
+    account = buffer(enrolment.enrolment_id)
+    carried = (await free_balances(reading, [account]))[account]
     months = _months(file, law, max([until, *file.settled]))
     shown = tuple(
         month for month in months if (since is None or month.row.month >= since) and month.row.month <= until
@@ -148,7 +149,7 @@ async def drawn(reading: ReadTx, enrolment_ids: Sequence[str]) -> dict[str, int]
 async def booked(reading: ReadTx, enrolment: Enrolment) -> Statement:
     """What stands in the books alone, without projections."""
     settled = (await settled_months(reading, [enrolment.enrolment_id])).get(enrolment.enrolment_id, {})
-    carried = await balances(reading, [buffer(enrolment.enrolment_id)])
+    carried = await free_balances(reading, [buffer(enrolment.enrolment_id)])
     return Statement(
         enrolment,
         sum(standing.row.draw_cents for standing in settled.values()),
@@ -187,7 +188,7 @@ def _with_balances(cap_cents: int, months: Sequence[StatementMonth]) -> list[Sta
     told, used = [], 0
     for month in months:
         if not month.expired:
-            used += month.row.draw_cents - month.row.repayment_cents
+            used += month.row.draw_cents + month.row.proposed_cents - month.row.repayment_cents
         row = replace(month.row, balance_cents=Cents(max(0, cap_cents - used)))
         told.append(replace(month, row=row))
     return told

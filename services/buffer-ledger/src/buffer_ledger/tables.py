@@ -1,8 +1,8 @@
 """The tables of the ledger's database, one class each; rows never leave store.py and books.py.
 
 Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
-scheme_policy, donation, seal, fund_snapshot, fund_share and offset_statement. Months are text `YYYY-MM`,
-which sorts as time does; amounts are whole cents.
+scheme_policy, donation, seal, fund_snapshot, fund_share, offset_statement, draw_decision and
+decision_announcement. Months are text `YYYY-MM`, which sorts as time does; amounts are whole cents.
 """
 
 from datetime import date, datetime
@@ -466,6 +466,83 @@ class PaymentOrderRow(LedgerTable, table=True):
     )
 
 
+# ---- proposals -------------------------------------------------------------------------------------------
+
+_PENDING = text("state = 'PENDING'")
+
+
+class DrawProposalRow(LedgerTable, table=True):
+    """A draw that waits for a person; its amount is held on the buffer while it is PENDING.
+
+    One state machine: PENDING becomes APPROVED, REJECTED, WITHDRAWN (the month became another) or EXPIRED
+    (the enrolment ended), once.
+    """
+
+    __tablename__ = "draw_proposal"
+    proposal_id: str = _id(primary_key=True)
+    enrolment_id: str = _id(foreign_key="enrolment.enrolment_id", index=True)
+    participant_id: str = _id()
+    municipality: str = _code(4)
+    fund_id: str = _id(foreign_key="fund.fund_id")
+    scheme_id: str = _id()
+    month: str = _code(7)
+    revision: int
+    kind: str = _code()
+    amount_cents: int = _cents()
+    total_cents: int = _cents()
+    """What the month would draw in all with it: this amount and what was agreed before."""
+    need: str = _code()
+    statutory: bool
+    flags: Any = _json()
+    state: str = _code()
+    proposed_by: str = _code(200)
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        _one_of("state", "PENDING", "APPROVED", "REJECTED", "WITHDRAWN", "EXPIRED"),
+        _one_of("kind", "PAYMENT", "CLAIM_SETTLED"),
+        CheckConstraint("amount_cents > 0", name="amount_positive"),
+        CheckConstraint("total_cents >= amount_cents", name="total_holds_amount"),
+        Index("draw_proposal_by_municipality", "municipality", "proposal_id"),
+        Index(
+            "draw_proposal_one_pending",
+            "enrolment_id",
+            "month",
+            "kind",
+            unique=True,
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+    )
+
+
+class DrawDecisionRow(LedgerTable, table=True):
+    """What a person decided on a proposal, why and when: one for each; append-only."""
+
+    __tablename__ = "draw_decision"
+    proposal_id: str = _id(primary_key=True, foreign_key="draw_proposal.proposal_id")
+    outcome: str = _code()
+    amount_cents: int = _cents()
+    reasons: Any = _json()
+    decision_reference: str | None = Field(default=None, sa_type=String(200))
+    decided_by: str = _code(200)
+    decided_on: date
+    recorded_at: datetime = _instant()
+    __table_args__ = (
+        _one_of("outcome", "APPROVED", "REJECTED"),
+        CheckConstraint("(outcome = 'APPROVED') = (amount_cents > 0)", name="approved_has_amount"),
+    )
+
+
+class DecisionAnnouncementRow(LedgerTable, table=True):
+    """The day on which the municipality announced a decision; append-only."""
+
+    __tablename__ = "decision_announcement"
+    proposal_id: str = _id(primary_key=True, foreign_key="draw_decision.proposal_id")
+    announced_on: date
+    recorded_by: str = _code(200)
+    recorded_at: datetime = _instant()
+
+
 # ---- the books -------------------------------------------------------------------------------------------
 
 
@@ -607,6 +684,9 @@ PAYEE = table(PayeeRow)
 SETTLED_MONTH = table(SettledMonthRow)
 MONTH_CLOSE = table(MonthCloseRow)
 PAYMENT_ORDER = table(PaymentOrderRow)
+DRAW_PROPOSAL = table(DrawProposalRow)
+DRAW_DECISION = table(DrawDecisionRow)
+DECISION_ANNOUNCEMENT = table(DecisionAnnouncementRow)
 ACCOUNT = table(AccountRow)
 LEDGER_TRANSACTION = table(LedgerTransactionRow)
 TRANSFER = table(TransferRow)
@@ -623,4 +703,6 @@ APPEND_ONLY = (
     "fund_snapshot",
     "fund_share",
     "offset_statement",
+    "draw_decision",
+    "decision_announcement",
 )

@@ -42,6 +42,7 @@ from buffer_ledger.norms import Household, HouseholdKind, LawMonth
 from buffer_ledger.offset import Exemption
 from buffer_ledger.policy import DrawAmount, Policy
 from buffer_ledger.running import Running
+from buffer_ledger.statutory import first_month_in_force
 from shared.law import Law, ReceiptLine
 from shared.money import Cents, half_up
 from shared.months import Month
@@ -139,6 +140,8 @@ class MonthRow:
     """What we compute ourselves, to compare a statement with."""
     days_of_right: int | None = None
     """Days with right to bijstand where that is not the whole month."""
+    norm_cents: Cents = _NIL
+    """The norm with its holiday part: the other floor that article 34b(1)(a) may mean (reading 30)."""
 
     def to_json(self) -> str:
         """The row as JSON text; `from_json` gives an equal row back."""
@@ -173,11 +176,13 @@ class Case:
     `rejected` are the totals a person agreed to and last refused for a month, `decided_on` the days of those
     decisions; `drawn_elsewhere` what schemes before this one drew for a month, `benefit_paid_on` the days on
     which benefits landed that did not land in their own month, `gift_room` what may still be given in a
-    calendar year. `expected_employers` are the employments that owe a
-    slip for every month from `first_month` on, unless the month is one of `zero_months`. `norm_month` pins
-    every dated parameter to that month's. `simulate` books a revolving buffer's repayments at once; a real
-    one waits for the money. `right` are the periods with bijstand, None for always; `partner` is who earns
-    beside the participant; `statements` are the municipality's own decisions by month.
+    calendar year, `received_in` the year in which a month's draw was really received.
+
+    `expected_employers` are the employments that owe a slip for every month from `first_month` on, unless the
+    month is one of `zero_months`. `norm_month` pins every dated parameter to that month's. `simulate` books a
+    revolving buffer's repayments at once; a real one waits for the money. `right` are the periods with
+    bijstand, None for always; `partner` is who earns beside the participant; `statements` are the
+    municipality's own decisions by month.
     """
 
     first_month: Month
@@ -212,6 +217,7 @@ class Case:
     other_income: Sequence[OtherIncome] = ()
     other_cash: Mapping[Month, int] = field(default_factory=dict)
     statements: Mapping[Month, OffsetStatement] = field(default_factory=dict)
+    received_in: Mapping[Month, int] = field(default_factory=dict)
 
 
 def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
@@ -229,6 +235,8 @@ def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
         first_month=case.first_month,
         decided_on=case.decided_on,
         gift_room=case.gift_room,
+        received_in=case.received_in,
+        not_before=first_month_in_force(law) if case.policy.statutory else None,
     )
     for month, paid in case.paid.items():
         running.set_aside(month, paid.draw_cents)
@@ -366,10 +374,13 @@ def _row(
         shadow_counted_cents=Cents(entitled.shadow_counted_cents),
         shadow_paid_cents=Cents(entitled.shadow_paid_cents),
         days_of_right=_part_of_month(norms, month),
+        norm_cents=Cents(0 if norms is None else norms.norm_cents),
     )
 
 
 def _draw(case: Case, month: Month, running: Running, causes: Causes) -> Draw:
+    if running.not_before is not None and month < running.not_before:
+        return Draw(0, 0, "NOT_IN_FORCE")
     room = running.room(month)
     return draw(
         case.policy,

@@ -22,6 +22,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     events.BufferReplenished,
     events.BufferLow,
     events.BufferExhausted,
+    events.DrawProposed,
     events.EnrolmentEnded,
     events.DonationReceived,
     events.CapitalCommitted,

@@ -286,6 +286,23 @@ class BufferExhausted(EnrolmentEvent):
     month: Month
 
 
+class DrawProposed(EnrolmentEvent):
+    """A draw waits for a person to agree; its amount is held and nothing is drawn or paid yet."""
+
+    FACT: ClassVar[str] = "draw-proposed"
+    month: Month
+    revision: Revision
+    proposal_id: Id
+    kind: Code
+    amount_cents: PositiveCents
+    total_cents: PositiveCents
+    """What the month would draw in all with it."""
+    need: Code
+    """FOUR_EYES, OFFICIAL_DECISION or NEEDS_COLLEGE_VIEW."""
+    statutory: bool
+    flags: Annotated[tuple[Code, ...], Field(strict=False)] = ()
+
+
 class EnrolmentEnded(EnrolmentEvent):
     """The enrolment is over; what was left went back to the fund."""
 
