@@ -219,3 +219,59 @@ async def _simulated(office: httpx.AsyncClient, **members: Any) -> dict[str, Any
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+# ---- policies side by side
+
+
+async def test_a_comparison_answers_for_one_person_what_a_simulation_does(office: httpx.AsyncClient) -> None:
+    wages = [{"month": f"2026-0{number}", "netCents": net} for number, net in ((1, 70_000), (2, 25_000))]
+    policy = {"drawAmount": "REPLACE", "capCents": 100_000}
+    simulated = (await office.post("/simulations", json=_body(wages=wages, policy=policy))).json()
+    body = {
+        "municipality": {"offsetMethod": "M1"},
+        "firstMonth": "2026-01",
+        "lastMonth": "2026-02",
+        "people": [{"household": {"kind": "SINGLE"}, "wages": wages}],
+        "policies": [{"name": "ours", "policy": policy}, {"name": "law", "preset": "BUFFERBUDGET_34B"}],
+    }
+    answer = await office.post("/schemes/_compare", json=body)
+    assert answer.status_code == 200, answer.text
+    ours, law = answer.json()["policies"]
+    assert (ours["name"], law["name"]) == ("ours", "law")
+    assert ours["usedCents"] == simulated["drawnCents"]
+    assert ours["monthsBelowFloorAfter"] == simulated["monthsBelowFloorAfter"]
+    assert ours["monthsBelowFloorBefore"] == simulated["monthsBelowFloorBefore"]
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer"),
+    [
+        ({"policies": [{"name": "neither"}]}, "/policies/0/policy"),
+        ({"lastMonth": "2025-12"}, "/lastMonth"),
+        ({"people": []}, "/people"),
+    ],
+)
+async def test_a_comparison_that_cannot_be_run_is_refused(
+    members: dict[str, Any], pointer: str, office: httpx.AsyncClient
+) -> None:
+    body = {
+        "municipality": {"offsetMethod": "M1"},
+        "firstMonth": "2026-01",
+        "lastMonth": "2026-02",
+        "people": [{"household": {"kind": "SINGLE"}, "wages": []}],
+        "policies": [{"name": "law", "preset": "BUFFERBUDGET_34B"}],
+    }
+    answer = await office.post("/schemes/_compare", json={**body, **members})
+    assert answer.status_code == 400, answer.text
+    assert pointer in {fault["pointer"] for fault in answer.json()["errors"]}
+
+
+async def test_presets_say_what_a_live_scheme_has_to_add(office: httpx.AsyncClient) -> None:
+    items = (await office.get("/policy-presets")).json()["items"]
+    assert {each["name"]: each["needs"] for each in items} == {
+        "BESTAANSBALANS": [],
+        "BOUWDEPOT": ["legalBase"],
+        "BUFFERBUDGET_34B": [],
+        "ROTTERDAM_INCOME_GUARANTEE": ["legalBase"],
+    }

@@ -6,6 +6,7 @@ from buffer_ledger import municipalities
 from buffer_ledger.attribution import MonthDay
 from buffer_ledger.http_books import book_calls
 from buffer_ledger.http_closes import close_calls
+from buffer_ledger.http_comparison import comparison_calls
 from buffer_ledger.http_enrolments import enrolment_calls
 from buffer_ledger.http_funds import fund_calls
 from buffer_ledger.http_parts import BackOffice, Code, Parts
@@ -74,6 +75,7 @@ def router(parts: Parts) -> ServiceRouter:
     payment_calls(routes, parts)
     proposal_calls(routes, parts)
     simulation_calls(routes, parts)
+    comparison_calls(routes, parts)
     return routes
 
 

@@ -157,12 +157,12 @@ def _scenario(body: SimulationRequest) -> Scenario:
         norm_month=body.norm_month,
         first_month=body.first_month,
         last_month=body.last_month or max(months),
-        slips=_slips(body.wages),
+        slips=simulated_slips(body.wages),
         benefit_paid_on={late.month: late.paid_on for late in body.benefit_paid_on},
     )
 
 
-def _slips(wages: Sequence[SimulatedWage]) -> tuple[SlipFact, ...]:
+def simulated_slips(wages: Sequence[SimulatedWage]) -> tuple[SlipFact, ...]:
     """The slips that count, as if the wages had come in one after the other: a slip without a version that
     repeats what was said before changes nothing, and one that says something else is the next version. A
     version that is given twice counts as it was given first."""

@@ -27,6 +27,7 @@ RULES: Mapping[str, str] = {
     "L034": "Statutory money is neither repaid out of later income nor claimed back.",
     "L035": "A bufferbudget is counted by the calendar year and has the maximum of article 34b(1).",
     "L036": "A decision has the reasons and the reference that its kind of money needs.",
+    "L041": "A comparison takes each policy from one place, and no more months than one call can run.",
     "L038": "A decision was announced on a day from that of the decision to today.",
     "L037": "At most what is proposed can be agreed to.",
     "L032": "A fixed allowance and an income guarantee move real money only with the legalBase they rest on.",
