@@ -1,6 +1,7 @@
 """`make bench`: slips per second from HTTP to rest, and months closed per second, in both shapes.
 
-Bounded: 300 people, six months, NDJSON batches of 300 lines, one run each. It prints a table and writes
+Bounded: 300 people, six months, NDJSON batches of 300 lines, one run each; then a month slip by slip over
+several connections, and a month in batches of other sizes. It prints a table and writes
 var/bench/results.json. Nothing here is asserted: the machine is noisy, so compare figures of one run only.
 """
 
@@ -21,6 +22,9 @@ from tests.e2e.system import MODULES, Office, System
 
 PEOPLE = 300
 MONTHS = tuple(Month.span(Month(2026, 1), Month(2026, 6)))
+CONNECTIONS = (1, 8)
+BATCH_LINES = (10, 50, 300)
+LATER = tuple(Month.span(Month(2026, 7), Month(2026, 12)))
 RESULTS = Path("var/bench/results.json")
 
 
@@ -65,9 +69,45 @@ async def measured(system: System) -> dict[str, Any]:
             await office.quiet()
             closed += time.perf_counter() - began
         await books_balance(scheme)
-        return _figures(scheme, enrolled, accepted, at_rest, closed)
+        figures = _figures(scheme, enrolled, accepted, at_rest, closed)
+        later = iter(LATER)
+        for connections in CONNECTIONS:
+            figures[f"singleSlipsPerSecondOver{connections}"] = await _singly(
+                scheme, next(later), connections
+            )
+        for lines in BATCH_LINES:
+            figures[f"slipsPerSecondInBatchesOf{lines}"] = await _in_batches(scheme, next(later), lines)
+        return figures
     finally:
         await office.aclose()
+
+
+async def _singly(scheme: Scheme, month: Month, connections: int) -> int:
+    """Slips answered per second, one request each, over so many connections at once."""
+    at(scheme.office.system, month, 28)
+    waiting = [slip(person, month, _net(place, month)) for place, person in enumerate(scheme.people)]
+    count = len(waiting)
+
+    async def send() -> None:
+        while waiting:
+            await scheme.office.ok("POST", "/wage-slips", json=waiting.pop())
+
+    began = time.perf_counter()
+    await asyncio.gather(*(send() for _ in range(connections)))
+    seconds = time.perf_counter() - began
+    await scheme.office.quiet()
+    return round(count / seconds)
+
+
+async def _in_batches(scheme: Scheme, month: Month, lines: int) -> int:
+    """Slips at rest per second when they come in batches of so many lines, one after the other."""
+    at(scheme.office.system, month, 28)
+    slips = [slip(person, month, _net(place, month)) for place, person in enumerate(scheme.people)]
+    began = time.perf_counter()
+    for start in range(0, len(slips), lines):
+        await send_batch(scheme.office, slips[start : start + lines])
+    await scheme.office.quiet()
+    return round(len(slips) / (time.perf_counter() - began))
 
 
 def _net(place: int, month: Month) -> int:
