@@ -82,7 +82,7 @@ migrate: $(VENV)/.run-ready ## Bring the databases up to date as their owners
 
 # --- check ----------------------------------------------------------------------------------------------------
 
-.PHONY: lint test bench soak contracts sample settings pictures lock
+.PHONY: lint test bench soak mutants contracts sample settings pictures lock
 lint: $(VENV)/.dev-ready ## Style, types and the walls between packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -97,6 +97,9 @@ bench: $(VENV)/.dev-ready ## Measure slips per second in both shapes (docs/perfo
 
 soak: $(VENV)/.dev-ready ## A million random operations on the ledger: OPERATIONS=... SEED=...
 	@$(BIN)/python -m tests.states
+
+mutants: $(VENV)/.dev-ready ## Faults in the pure rules that no test notices: MODULES="policy offset" (docs/mutants.md)
+	@$(BIN)/python -m tests.mutants
 
 contracts: $(VENV)/.run-ready ## Export event schemas, AsyncAPI and OpenAPI after a change of contract
 	@$(BIN)/python -m shared.contracts

@@ -1,5 +1,6 @@
 """What holds for every history of a person, however the facts came in."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -107,7 +108,7 @@ def cases(draw: st.DrawFn, *, simulated: bool = False) -> Case:
     )
 
 
-SETTINGS = settings(max_examples=200, deadline=None)
+SETTINGS = settings(max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "200")), deadline=None)
 
 
 @SETTINGS
