@@ -157,8 +157,7 @@ async def test_a_month_without_a_parameter_of_the_law_is_refused_by_name(office:
 
 
 NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
-    ("/household/ageBand", {"household": {"kind": "SINGLE", "ageBand": "AOW"}}),
-    ("/household/adultsSharingCosts", {"household": {"kind": "SINGLE", "adultsSharingCosts": 3}}),
+    ("/household/ageBand", {"household": {"kind": "COUPLE", "ageBand": "Y18_20"}}),
     (
         "/policy/triggerSource",
         {"policy": {"drawAmount": "TOPUP", "capCents": 1, "triggerSource": "OFFICIAL"}},
@@ -168,10 +167,6 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
         {"policy": {"drawAmount": "TOPUP", "capCents": 1, "attributionBasis": "AVAILABLE"}},
     ),
     ("/wages/0/lines", {"wages": [{"month": "2026-01", "lines": []}]}),
-    (
-        "/wages/0/periodTo",
-        {"wages": [{"periodFrom": "2026-01-05", "periodTo": "2026-02-01", "netCents": 1}]},
-    ),
 ]
 
 

@@ -61,6 +61,12 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
         closed = await close(office, month)
     await office.quiet()
     (order,) = await office.items("/payment-orders")
+    # two euros more than we expect: a case, and no other draw
+    decided = {"countedCents": 0, "benefitPaidCents": 133_343, "decidedOn": "2026-03-01"}
+    stated = await office.ok(
+        "POST", "/offset-statements", json={"participantId": person, "month": str(JANUARY), **decided}
+    )
+    await office.quiet()
     ids = {
         "participantId": person,
         "wageSlipId": one["wageSlipId"],
@@ -72,6 +78,7 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
         "enrolmentId": scheme.enrolments[person],
         "closeId": closed["closeId"],
         "orderId": order["orderId"],
+        "caseId": stated["caseId"],
         "messageId": UNKNOWN,
     }
     return scheme, Estate(ids)
@@ -108,6 +115,19 @@ def body_for(path: str, method: str, estate: Estate) -> Any:
             "holder": "Vreemd",
             "kind": "PERSON",
         },
+        "POST /enrolments/{enrolmentId}/household-changes": {
+            "from": "2026-03-01",
+            "household": {"kind": "COUPLE"},
+        },
+        "PUT /enrolments/{enrolmentId}/benefit-periods": [{"from": "2026-02-01"}],
+        "POST /offset-statements": {
+            "participantId": ids["participantId"],
+            "month": "2026-01",
+            "countedCents": 0,
+            "benefitPaidCents": 0,
+            "decidedOn": "2026-02-01",
+        },
+        "POST /cases/{caseId}/_resolve": {"resolution": "vreemd"},
         "POST /payment-orders/{orderId}/_executed": {"executedOn": "2026-03-05"},
         "PUT /households/{participantId}": household(ids["code"], "vreemd"),
         "PUT /senders/{fundId}": {"name": "Vreemd"},

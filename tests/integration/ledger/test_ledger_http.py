@@ -238,10 +238,8 @@ async def test_faults_of_an_enrolment_come_together(ledger: LedgerOffice) -> Non
     refused = await ledger.call("POST", "/enrolments", body, expect=400)
     assert {(fault["rule"], fault["pointer"]) for fault in refused["errors"]} == {
         ("G005", "/participantId"),
-        ("N001", "/household/adultsSharingCosts"),
-        ("N001", "/household/partnerParticipantId"),
+        ("L061", "/household/partnerParticipantId"),
         ("L003", "/lastMonth"),
-        ("N001", "/exemptions"),
     }
 
 

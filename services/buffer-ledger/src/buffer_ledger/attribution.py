@@ -30,6 +30,8 @@ CARRIED = "CARRIED"
 UNCHANGED = "UNCHANGED"
 """The same for a month that was declared to be as the one before: no slip is due then (BW 7:626)."""
 
+DEFAULT_TOLERANCE_CENTS = 100
+
 _PART_KINDS = frozenset(get_args(PartKind))
 _PAY_PERIODS = frozenset(get_args(PayPeriod))
 _A_MONTH_LATER = frozenset({"M1", "OIB"})
@@ -122,7 +124,8 @@ class MunicipalityRules:
     """A municipality's way of working from a month on; without `valid_from` it holds for every month before.
 
     `deadline` is the day until which a month's slips and forms are to be in, `pay_day` the one on which the
-    benefit of a month is paid; None is not known. A value that is no word here is a ValueError.
+    benefit of a month is paid; None is not known. An offset statement that differs from what we compute by
+    more than `case_tolerance_cents` opens a case. A value that is no word here is a ValueError.
     """
 
     valid_from: Month | None
@@ -134,6 +137,7 @@ class MunicipalityRules:
     late_slip: LateSlip = "HOLD"
     deadline: MonthDay | None = None
     pay_day: MonthDay | None = None
+    case_tolerance_cents: int = DEFAULT_TOLERANCE_CENTS
 
     def __post_init__(self) -> None:
         for name, values in _KNOWN:

@@ -1,15 +1,17 @@
-"""Everything known about enrolments, loaded in bulk: a dozen queries, for one person or for two hundred."""
+"""Everything known about enrolments, loaded in bulk: some fifteen queries, for one or for two hundred."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, Table, insert, or_, select, update
 
 from buffer_ledger.attribution import MunicipalityRules, Part, PayPeriod, SlipFact
+from buffer_ledger.circumstances import benefit_periods, household_changes, statements_of
+from buffer_ledger.entitlement import Earner
 from buffer_ledger.gifts import room_by_year
-from buffer_ledger.norms import Household
+from buffer_ledger.household_request import grounds_of, household_of, other_income_of
 from buffer_ledger.policy import Policy, policy_from_json
 from buffer_ledger.proposal_store import NOTHING_AGREED, Agreement, agreements
 from buffer_ledger.store import maybe_month, month_of, rules_of
@@ -52,6 +54,7 @@ class Enrolment:
     last_month: Month
     household: Mapping[str, Any]
     exemptions: Sequence[Mapping[str, Any]] = ()
+    partner_id: str | None = None
     state: Literal["ACTIVE", "ENDED"] = "ACTIVE"
     ended_reason: str | None = None
     closed_through: Month | None = None
@@ -120,6 +123,7 @@ async def add_enrolment(tx: Tx, enrolment: Enrolment) -> None:
         "last_month": str(enrolment.last_month),
         "household": dict(enrolment.household),
         "exemptions": [dict(exemption) for exemption in enrolment.exemptions],
+        "partner_id": enrolment.household.get("partnerParticipantId"),
         "state": enrolment.state,
         "ended_reason": None,
         "closed_through": None,
@@ -145,6 +149,25 @@ async def enrolments(
     if not (enrolment_ids or participant_ids):
         return []
     return [enrolment_of(row) for row in await reading.rows(found.with_for_update() if lock else found)]
+
+
+async def enrolments_touched(
+    reading: ReadTx, participant_ids: Collection[str], *, lock: bool = False
+) -> list[Enrolment]:
+    """The enrolments whose months a fact about these people can change: their own and their partners', in id
+    order; `lock` holds their rows until the commit."""
+    if not participant_ids:
+        return []
+    mine = among(ENROLMENT.c.participant_id, participant_ids)
+    partners = among(ENROLMENT.c.partner_id, participant_ids)
+    found = select(ENROLMENT).where(or_(mine, partners)).order_by(ENROLMENT.c.enrolment_id)
+    return [enrolment_of(row) for row in await reading.rows(found.with_for_update() if lock else found)]
+
+
+async def set_partner(tx: Tx, enrolment_id: str, partner_id: str | None) -> None:
+    """Note whose slips count beside the participant's."""
+    of = update(ENROLMENT).where(ENROLMENT.c.enrolment_id == enrolment_id)
+    await tx.execute(of.values(partner_id=partner_id))
 
 
 async def enrolment_page(
@@ -183,49 +206,64 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
     if not listed:
         return []
     ids = [enrolment.enrolment_id for enrolment in listed]
-    people = sorted({enrolment.participant_id for enrolment in listed})
+    people = sorted({e.participant_id for e in listed} | {e.partner_id for e in listed if e.partner_id})
     rules = {
         code: total_rules([dated.rules for dated in known])
         for code, known in (await rules_of(reading, sorted({e.municipality for e in listed}))).items()
     }
     policies = await _policies(reading, listed)
-    registered = await _registered(reading, people)
-    employers = await _employers(reading, people)
-    slips = await _slips(reading, people)
-    zero_months = await _declared_months(reading, ZERO_MONTH, people)
-    unchanged_months = await _declared_months(reading, UNCHANGED_MONTH, people)
-    parked = await has_parked(reading, people)
+    known_people = await _people(reading, people)
+    changes = await household_changes(reading, ids)
+    periods = await benefit_periods(reading, ids)
+    statements = await statements_of(reading, [enrolment.participant_id for enrolment in listed])
+    grants = await _grants(reading, [e.partner_id for e in listed if e.partner_id is not None])
     settled = await settled_months(reading, ids)
     orders = await counting_orders(reading, ids)
     agreed = await agreements(reading, ids)
     gifts = await _gifts(reading, people)
     files = []
     for enrolment in listed:
-        person, own_orders = enrolment.participant_id, orders.get(enrolment.enrolment_id, {})
+        own_orders = orders.get(enrolment.enrolment_id, {})
         own_settled = settled.get(enrolment.enrolment_id, {})
+        changed = changes.get(enrolment.enrolment_id, [])
+        told = [enrolment.household, *(change.household for change in changed)]
+        person = known_people.of(enrolment.participant_id)
+        partner = None if enrolment.partner_id is None else known_people.of(enrolment.partner_id)
+        here = {enrolment.municipality}
         case = Case(
             first_month=enrolment.first_month,
             last_month=enrolment.last_month,
             until=enrolment.last_month,
-            households=(Household(enrolment.household["kind"], enrolment.first_month),),
+            households=(
+                household_of(enrolment.household, enrolment.first_month),
+                *(
+                    household_of(change.household, Month.of(change.from_day), change.from_day)
+                    for change in changed
+                ),
+            ),
             rules=rules.get(enrolment.municipality, ()),
             policy=policies[enrolment.scheme_id, enrolment.policy_version],
             cap_cents=enrolment.cap_cents,
-            slips=slips.get(person, ()),
-            zero_months=frozenset(zero_months.get(person, ())),
-            unchanged_months=frozenset(unchanged_months.get(person, ())),
-            expected_employers=frozenset(employers.get(person, ())),
-            pay_periods=employers.get(person, {}),
+            slips=person.slips,
+            zero_months=person.zero_months,
+            unchanged_months=person.unchanged_months,
+            expected_employers=frozenset(person.jobs),
+            pay_periods=person.jobs,
+            grounds=grounds_of(enrolment.exemptions, "APPLICANT"),
+            partner=None if partner is None else _earner(partner, enrolment, grants),
+            right=periods.get(enrolment.enrolment_id),
+            other_income=other_income_of(told),
+            statements=statements.get((enrolment.participant_id, enrolment.municipality), {}),
             paid={
                 month: own_settled[month].row
                 for month, order in own_orders.items()
                 if order.state == "EXECUTED"
             },
-            registered=registered.get(person) == enrolment.municipality,
-            parked=person in parked,
+            registered={each.municipality for each in (person, partner) if each is not None} == here,
+            parked=any(each.parked for each in (person, partner) if each is not None),
         )
         agreement = agreed.get(enrolment.enrolment_id, NOTHING_AGREED)
-        case = _with_people(case, agreement, enrolment, gifts.get(person, ()), law)
+        case = _with_people(case, agreement, enrolment, gifts.get(enrolment.participant_id, ()), law)
         files.append(
             CaseFile(
                 enrolment=enrolment,
@@ -292,6 +330,66 @@ async def _gifts(reading: ReadTx, people: Collection[str]) -> dict[str, list[_Gi
         gift = _Gift(row.enrolment_id, month, year, row.amount_cents, row.executed_on is not None)
         gifts.setdefault(row.participant_id, []).append(gift)
     return gifts
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known about one person."""
+
+    municipality: str | None
+    slips: Sequence[SlipFact]
+    jobs: Mapping[str, PayPeriod]
+    zero_months: frozenset[Month]
+    unchanged_months: frozenset[Month]
+    parked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """What is known about several people, by kind of fact."""
+
+    registered: Mapping[str, str | None]
+    slips: Mapping[str, Sequence[SlipFact]]
+    jobs: Mapping[str, Mapping[str, PayPeriod]]
+    zero_months: Mapping[str, Collection[Month]]
+    unchanged_months: Mapping[str, Collection[Month]]
+    parked: Collection[str]
+
+    def of(self, person: str) -> _Known:
+        """What is known about one of them."""
+        return _Known(
+            self.registered.get(person),
+            self.slips.get(person, ()),
+            self.jobs.get(person, {}),
+            frozenset(self.zero_months.get(person, ())),
+            frozenset(self.unchanged_months.get(person, ())),
+            person in self.parked,
+        )
+
+
+async def _people(reading: ReadTx, people: Sequence[str]) -> _People:
+    return _People(
+        registered=await _registered(reading, people),
+        slips=await _slips(reading, people),
+        jobs=await _employers(reading, people),
+        zero_months=await _declared_months(reading, ZERO_MONTH, people),
+        unchanged_months=await _declared_months(reading, UNCHANGED_MONTH, people),
+        parked=await has_parked(reading, people),
+    )
+
+
+def _earner(
+    partner: _Known, enrolment: Enrolment, grants: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Earner:
+    """The partner as an earner; what they were granted stands with this enrolment or with their own."""
+    granted = grants.get(enrolment.partner_id or "", ())
+    return Earner(
+        slips=partner.slips,
+        expected=partner.jobs,
+        zero_months=partner.zero_months,
+        unchanged_months=partner.unchanged_months,
+        grounds=(*grounds_of(enrolment.exemptions, "PARTNER"), *grounds_of(granted, "APPLICANT")),
+    )
 
 
 def total_rules(dated: Sequence[MunicipalityRules]) -> tuple[MunicipalityRules, ...]:
@@ -376,11 +474,27 @@ def enrolment_of(row: Row[Any]) -> Enrolment:
         last_month=month_of(row.last_month),
         household=row.household,
         exemptions=tuple(row.exemptions),
+        partner_id=row.partner_id,
         state=row.state,
         ended_reason=row.ended_reason,
         closed_through=maybe_month(row.closed_through),
         told_level=row.told_level,
     )
+
+
+async def _grants(reading: ReadTx, people: Collection[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """The exempt shares that people were granted with running enrolments of their own; one query."""
+    if not people:
+        return {}
+    found = (
+        select(ENROLMENT.c.participant_id, ENROLMENT.c.exemptions)
+        .where(among(ENROLMENT.c.participant_id, people), ENROLMENT.c.state == "ACTIVE")
+        .order_by(ENROLMENT.c.enrolment_id)
+    )
+    grants: dict[str, list[Mapping[str, Any]]] = {}
+    for row in await reading.rows(found):
+        grants.setdefault(row.participant_id, []).extend(row.exemptions)
+    return grants
 
 
 # ---- the parts of a file ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from buffer_ledger import municipalities, store
 from buffer_ledger.casefiles import CaseFile, Enrolment, closed_through, enrolment_page, load
+from buffer_ledger.cases import compare
 from buffer_ledger.draw_log import Drawn, draws_of, note_draws
 from buffer_ledger.figures import Figures
 from buffer_ledger.fund_snapshots import take_snapshots
@@ -243,6 +244,7 @@ class Closing:
     async def _close_these(self, tx: Tx, listed: Sequence[Enrolment], month: Month, actor: str) -> _Closed:
         files = [file.until(_through(file, month)) for file in await load(tx, listed, self._law)]
         outcome = await settle(tx, files, self._law, "CLOSE", actor=actor)
+        await compare(tx, files, outcome)
         await closed_through(tx, [enrolment.enrolment_id for enrolment in listed], month)
         self._figures.count(tx, outcome, "CLOSE")
         today = amsterdam_date(tx.now)

@@ -1,7 +1,7 @@
 """Enrolling a person in a scheme, and the account their draws are paid to."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ async def enrol(
     participant_id: str,
     scheme_id: str,
     household: Mapping[str, Any],
+    exemptions: Sequence[Mapping[str, Any]] = (),
     first_month: Month,
     last_month: Month | None,
 ) -> Enrolment:
@@ -81,6 +82,7 @@ async def enrol(
         first_month=first_month,
         last_month=last_month,
         household=household,
+        exemptions=exemptions,
     )
     await add_enrolment(tx, enrolment)
     free = await _commit_cap(tx, enrolment)

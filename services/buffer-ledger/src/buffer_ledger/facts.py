@@ -5,16 +5,16 @@ that touches a month a close has gone through makes the months of that person ru
 of all others in the batch.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from buffer_ledger import store
 from buffer_ledger.attribution import Part, SlipFact
-from buffer_ledger.casefiles import Enrolment, enrolments, load
-from buffer_ledger.draw_log import LATE_FACT, draws_of, note_draws
+from buffer_ledger.casefiles import Enrolment, enrolments, enrolments_touched
 from buffer_ledger.earnings import earliest_month
 from buffer_ledger.figures import Figures
 from buffer_ledger.funds import tell_returned
-from buffer_ledger.settling import active, end, settle
+from buffer_ledger.resettling import resettle
+from buffer_ledger.settling import active, end
 from shared.contracts.events import (
     MonthDeclared,
     ParticipantErased,
@@ -62,8 +62,12 @@ class Facts:
                 for employment in event.employments
             ],
         )
-        enrolled = active(await enrolments(tx, participant_ids=list(events), lock=True))
-        wrong = [e for e in enrolled if e.municipality != events[e.participant_id].municipality]
+        enrolled = active(await enrolments_touched(tx, list(events), lock=True))
+        wrong = [
+            e
+            for e in enrolled
+            if e.participant_id in events and e.municipality != events[e.participant_id].municipality
+        ]
         await tell_returned(tx, await end(tx, wrong, "MUNICIPALITY_MISMATCH"))
         await self._settle(tx, [enrolment for enrolment in enrolled if enrolment not in wrong])
 
@@ -118,28 +122,20 @@ class Facts:
 
         The lock comes before the look: a close that is under way either sees these facts or is seen here.
         """
-        enrolled = active(await enrolments(tx, participant_ids=people, lock=True))
+        enrolled = active(await enrolments_touched(tx, people, lock=True))
         await self._settle(
             tx,
             [
                 enrolment
                 for enrolment in enrolled
                 if enrolment.closed_through is not None
-                and touched[enrolment.participant_id] <= enrolment.closed_through
+                and _first_touched(enrolment, touched) <= enrolment.closed_through
             ],
         )
 
     async def _settle(self, tx: Tx, listed: Sequence[Enrolment]) -> None:
         """Settle the months a close has gone through for these enrolments, as their facts stand now."""
-        closed = [enrolment for enrolment in listed if enrolment.closed_through is not None]
-        files = [
-            file.until(file.enrolment.closed_through)
-            for file in await load(tx, closed, self._law)
-            if file.enrolment.closed_through is not None
-        ]
-        outcome = await settle(tx, files, self._law, "LATE_FACT", actor=LATE_FACT)
-        await note_draws(tx, LATE_FACT, draws_of(outcome))
-        self._figures.count(tx, outcome, "LATE_FACT")
+        await resettle(tx, listed, self._law, self._figures)
 
     async def _must_match(self, tx: Tx, events: Iterable[ParticipantEvent]) -> None:
         """Refuse a fact that names another municipality than the participant was registered in."""
@@ -149,6 +145,12 @@ class Facts:
             participant = known.get(event.participant_id)
             if participant is not None and participant.municipality not in (None, event.municipality):
                 raise PoisonMessage("the participant is registered in another municipality")
+
+
+def _first_touched(enrolment: Enrolment, touched: Mapping[str, Month]) -> Month:
+    """The first month that facts about the person, or the partner, can change."""
+    people = (enrolment.participant_id, enrolment.partner_id or "")
+    return min(touched[person] for person in people if person in touched)
 
 
 def slip_fact(event: WageSlipFact) -> SlipFact:

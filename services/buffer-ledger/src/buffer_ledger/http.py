@@ -5,6 +5,8 @@ from fastapi import Request, Response
 from buffer_ledger import municipalities
 from buffer_ledger.attribution import MonthDay
 from buffer_ledger.http_books import book_calls
+from buffer_ledger.http_cases import case_calls
+from buffer_ledger.http_circumstances import circumstance_calls
 from buffer_ledger.http_closes import close_calls
 from buffer_ledger.http_comparison import comparison_calls
 from buffer_ledger.http_enrolments import enrolment_calls
@@ -53,6 +55,7 @@ class SettingsAnswer(ResponseModel):
     late_slip: str
     deadline: MonthDayAnswer | None = None
     pay_day: MonthDayAnswer | None = None
+    case_tolerance_cents: int
 
 
 class MunicipalityAnswer(SettingsAnswer):
@@ -71,6 +74,8 @@ def router(parts: Parts) -> ServiceRouter:
     enrolment_calls(routes, parts)
     statement_calls(routes, parts)
     book_calls(routes, parts)
+    circumstance_calls(routes, parts)
+    case_calls(routes, parts)
     close_calls(routes, parts)
     payment_calls(routes, parts)
     proposal_calls(routes, parts)
@@ -125,6 +130,7 @@ def _settings_answer(dated: DatedRules) -> SettingsAnswer:
         late_slip=rules.late_slip,
         deadline=_day_answer(rules.deadline),
         pay_day=_day_answer(rules.pay_day),
+        case_tolerance_cents=rules.case_tolerance_cents,
     )
 
 

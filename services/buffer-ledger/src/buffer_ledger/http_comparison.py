@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from buffer_ledger.comparison import Compared, compare
+from buffer_ledger.household_request import HouseholdRequest
 from buffer_ledger.http_parts import BackOfficeOrFund, Parts
 from buffer_ledger.http_simulations import (
     MONTHS_MAX,
@@ -18,7 +19,7 @@ from buffer_ledger.http_simulations import (
 from buffer_ledger.norms import Household
 from buffer_ledger.offset_request import OffsetRequest
 from buffer_ledger.policy import Policy
-from buffer_ledger.policy_request import HouseholdRequest, Name, SimulatedPolicyRequest
+from buffer_ledger.policy_request import Name, SimulatedPolicyRequest
 from buffer_ledger.presets import presets
 from buffer_ledger.timeline import Case, Exemption
 from shared.api import ServiceRouter

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Request, Response
+from fastapi import Request, Response
 from pydantic import Field, StringConstraints
 
 from buffer_ledger import enrolments, statements
@@ -12,17 +12,25 @@ from buffer_ledger.books import free_balances
 from buffer_ledger.casefiles import Enrolment, enrolment_page
 from buffer_ledger.draw_log import PURPOSE
 from buffer_ledger.enrolments import Payee, enrolment_for
+from buffer_ledger.household_request import (
+    ExemptionRequest,
+    HouseholdRequest,
+    ParticipantId,
+    exemption_faults,
+    kept_household,
+)
+from buffer_ledger.http_circumstances import review_partner
 from buffer_ledger.http_parts import (
     BackOffice,
     Cursor,
+    EnrolmentId,
     Limit,
     Parts,
-    PathId,
     note,
 )
 from buffer_ledger.iban import compact_iban, iban_fault
 from buffer_ledger.periods import MONTHS_OF_A_PERIOD
-from buffer_ledger.policy_request import ExemptionRequest, HouseholdRequest, Name, ParticipantId, Uuid
+from buffer_ledger.policy_request import Name, Uuid
 from buffer_ledger.timeline import FIRST_COMPUTED
 from shared.api import NO_SUCH, ServiceRouter
 from shared.commands import About, Answer, command
@@ -30,16 +38,13 @@ from shared.database import ReadTx, Tx
 from shared.dates import CalendarMonth
 from shared.errors import Fault
 from shared.months import Month
-from shared.requests import RequestModel, ResponseModel, not_built
-
-EnrolmentId = Annotated[PathId, Path(alias="enrolmentId")]
+from shared.requests import RequestModel, ResponseModel, items_of, not_built
 
 
 class EnrolmentRequest(RequestModel):
     """A person's place in a scheme; without a last month it runs to the end of the cap period of its first
     one: twelve months, or the calendar year."""
 
-    unbuilt = ("exemptions",)
     participant_id: ParticipantId
     scheme_id: Uuid
     household: HouseholdRequest
@@ -59,6 +64,12 @@ class EnrolmentRequest(RequestModel):
             elif last - first >= MONTHS_OF_A_PERIOD:
                 longest = first.plus(MONTHS_OF_A_PERIOD - 1)
                 faults.append(Fault("L003", "/lastMonth", f"a period is twelve months: at most {longest}"))
+        household = parsed.get("household")
+        if isinstance(household, HouseholdRequest):
+            if household.partner_participant_id == parsed.get("participant_id", ""):
+                detail = "a person is not their own partner"
+                faults.append(Fault("L061", "/household/partnerParticipantId", detail))
+            faults += exemption_faults(items_of(parsed, "exemptions"), household.kind)
         return faults
 
 
@@ -72,6 +83,7 @@ class EnrolmentAnswer(ResponseModel):
     fund_id: str
     policy_version: int
     household: dict[str, Any]
+    exemptions: list[dict[str, Any]] = Field(default_factory=list)
     first_month: Month
     last_month: Month
     state: Literal["ACTIVE", "ENDED"]
@@ -132,10 +144,15 @@ def _enrolments(routes: ServiceRouter, parts: Parts) -> None:
                 caller,
                 participant_id=body.participant_id,
                 scheme_id=body.scheme_id,
-                household=body.household.model_dump(mode="json", by_alias=True, exclude_none=True),
+                household=kept_household(body.household),
+                exemptions=[
+                    exemption.model_dump(mode="json", by_alias=True, exclude_none=True)
+                    for exemption in body.exemptions
+                ],
                 first_month=body.first_month,
                 last_month=body.last_month,
             )
+            await review_partner(tx, enrolment, enrolment.household, enrolment.first_month)
             await note(tx, caller, "enrol", enrolment.participant_id)
             headers = {"Location": f"/v1/enrolments/{enrolment.enrolment_id}"}
             about = About(enrolment.participant_id, PURPOSE, "enrol")
@@ -212,6 +229,7 @@ async def _answers(reading: ReadTx, listed: list[Enrolment]) -> list[EnrolmentAn
             fund_id=enrolment.fund_id,
             policy_version=enrolment.policy_version,
             household=dict(enrolment.household),
+            exemptions=[dict(exemption) for exemption in enrolment.exemptions],
             first_month=enrolment.first_month,
             last_month=enrolment.last_month,
             state=enrolment.state,

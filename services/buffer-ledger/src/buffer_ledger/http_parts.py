@@ -26,6 +26,7 @@ BackOffice = Annotated[Caller, Depends(allow(Role.BACKOFFICE))]
 BackOfficeOrFund = Annotated[Caller, Depends(allow(Role.BACKOFFICE, Role.FUND))]
 
 PathId = Annotated[UuidText, Path()]
+EnrolmentId = Annotated[PathId, Path(alias="enrolmentId")]
 Code = Annotated[str, Path(pattern=r"^[0-9]{4}$", description="CBS municipality code.")]
 Cursor = Annotated[str, Query(pattern=r"^([0-9a-f-]{36})?$", description="nextCursor of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Most items of a page.")]
@@ -85,6 +86,15 @@ class MonthAnswer(ResponseModel):
     floor_cents: int
     shortfall_cents: int
     offset_cents: int
+    other_income_cents: int = Field(description="Income beside wage that is in the counted amount.")
+    offset_method: str
+    four_week_method: str = Field(description="How the municipality turns four-weekly pay into months.")
+    official: bool = Field(
+        description="Whether counted and paid are the municipality's own decision (an offset statement)."
+    )
+    days_of_right: int | None = Field(
+        None, description="Days with right to bijstand; absent when that is the whole month."
+    )
     draw_cents: int
     repayment_cents: int
     balance_cents: int
@@ -99,7 +109,8 @@ class MonthAnswer(ResponseModel):
     revision: int
     recorded_at: datetime | None = Field(None, description="When this revision was recorded.")
     held_reasons: list[str] = Field(
-        description="Why it is not settled: SLIP_MISSING, PARKED, NOT_REGISTERED, PARAMETER_MISSING (its "
+        description="Why it is not settled: SLIP_MISSING, ESTIMATED, MANUAL_REVIEW, PARKED, "
+        "NOT_REGISTERED, PARAMETER_MISSING (its "
         "benefit, floor and shortfall are then no figures: they could not be computed), and EXPIRED when "
         "the enrolment ended before it was settled and nothing of it is booked any more."
     )
@@ -127,6 +138,11 @@ def month_answer(month: StatementMonth) -> MonthAnswer:
         floor_cents=row.floor_cents,
         shortfall_cents=row.shortfall_cents,
         offset_cents=row.offset_cents,
+        other_income_cents=row.other_income_cents,
+        offset_method=row.offset_method,
+        four_week_method=row.four_week_method,
+        official=row.official,
+        days_of_right=row.days_of_right,
         draw_cents=row.draw_cents,
         repayment_cents=row.repayment_cents,
         balance_cents=row.balance_cents,

@@ -9,10 +9,22 @@ from fastapi import Request, Response
 from pydantic import Field, Strict, StringConstraints
 
 from buffer_ledger import simulations
-from buffer_ledger.attribution import Part, SlipFact, current
+from buffer_ledger.attribution import Part, PayPeriod, SlipFact, current
+from buffer_ledger.benefit_periods import BenefitPeriod
+from buffer_ledger.circumstances import HouseholdChange
+from buffer_ledger.exemptions import Person
+from buffer_ledger.household_request import (
+    BenefitPeriodRequest,
+    ExemptionRequest,
+    HouseholdRequest,
+    exemption_faults,
+    kept_household,
+    period_faults,
+)
+from buffer_ledger.http_circumstances import HouseholdChangeRequest
 from buffer_ledger.http_parts import BackOffice, MonthAnswer, Parts, months_answer
 from buffer_ledger.offset_request import OffsetRequest
-from buffer_ledger.policy_request import HouseholdRequest, Name, SimulatedPolicyRequest
+from buffer_ledger.policy_request import Name, SimulatedPolicyRequest
 from buffer_ledger.simulations import Scenario, Simulated
 from buffer_ledger.timeline import Exemption
 from shared.api import ServiceRouter
@@ -22,11 +34,20 @@ from shared.dates import CalendarMonth, Day
 from shared.errors import Fault
 from shared.money import AnyCents, Cents, Share, StrictCents
 from shared.months import Month
-from shared.requests import RequestModel, ResponseModel, not_built
+from shared.requests import RequestModel, ResponseModel, items_of
 
 MONTHS_MAX = 36
+PERIOD_DAYS_MAX = 35
 WAGE_MAX = 100_000_000
 """EUR 1,000,000: above any wage that needs a buffer; 400 of them in one month still add up (reading 37)."""
+
+
+_AMOUNTS = (
+    ("net_cents", "netCents"),
+    ("gross_cents", "grossCents"),
+    ("holiday_pay_cents", "holidayPayCents"),
+    ("year_end_pay_cents", "yearEndPayCents"),
+)
 
 
 class SimulatedExemption(RequestModel):
@@ -56,18 +77,30 @@ class SimulatedWage(RequestModel):
     gross_cents: AnyCents | None = None
     hours: Annotated[str, StringConstraints(max_length=20)] | None = None
     tax_credit_applied: Annotated[bool, Strict()] | None = None
+    person: Person = Field("APPLICANT", description="Who earns it; PARTNER in a couple.")
+    pay_period: PayPeriod | None = Field(
+        None, description="Default: 28 or 35 days are FOUR_WEEKS and 7 or 14 days WEEK, others MONTH."
+    )
+    holiday_pay_cents: AnyCents | None = Field(None, description="Holiday pay, net, beside netCents.")
+    year_end_pay_cents: AnyCents | None = Field(None, description="Year-end pay, net, beside netCents.")
 
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = []
-        if parsed.get("lines", ()) is None and parsed.get("net_cents", 0) is None:
+        given = ("net_cents", "holiday_pay_cents", "year_end_pay_cents")
+        if parsed.get("lines", ()) is None and all(parsed.get(name, 0) is None for name in given):
             faults.append(Fault("G001", "/netCents", "is required"))
-        for name, member in (("net_cents", "netCents"), ("gross_cents", "grossCents")):
+        for name, member in _AMOUNTS:
             if abs(parsed.get(name) or 0) > WAGE_MAX:
                 faults.append(Fault("L014", f"/{member}", f"must be {WAGE_MAX} cents at most"))
-        if parsed.get("source") in {"OIB", "ESTIMATE"}:
-            faults.append(not_built("/source", parsed["source"]))
         return faults + _period_faults(parsed)
+
+
+class OtherCashRequest(RequestModel):
+    """Money received in a month that counts for nothing, such as the municipality's holiday allowance."""
+
+    month: CalendarMonth
+    amount_cents: StrictCents
 
 
 class BenefitPaid(RequestModel):
@@ -83,7 +116,17 @@ class SimulationRequest(RequestModel):
     municipality: OffsetRequest
     household: HouseholdRequest
     policy: SimulatedPolicyRequest
+    household_changes: Annotated[list[HouseholdChangeRequest], Field(max_length=MONTHS_MAX)] = Field(
+        default_factory=list
+    )
+    benefit_periods: Annotated[list[BenefitPeriodRequest], Field(max_length=MONTHS_MAX)] | None = Field(
+        None, description="The days with right to bijstand; absent: all of them."
+    )
     exemption: SimulatedExemption | None = None
+    exemptions: Annotated[list[ExemptionRequest], Field(max_length=20)] = Field(
+        default_factory=list, description="Grants with their legal counters, as for an enrolment."
+    )
+    other_cash: Annotated[list[OtherCashRequest], Field(max_length=MONTHS_MAX)] = Field(default_factory=list)
     norm_month: CalendarMonth | None = Field(None, description="Pins every dated parameter to this month's.")
     first_month: CalendarMonth
     last_month: CalendarMonth | None = Field(None, description="Default: the month of the last wage.")
@@ -94,6 +137,8 @@ class SimulationRequest(RequestModel):
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         first, last = parsed.get("first_month"), parsed.get("last_month")
         faults = _days_of_payment_faults(parsed.get("benefit_paid_on"))
+        faults += period_faults(parsed.get("benefit_periods") or (), "/benefitPeriods")
+        faults += _people_faults(parsed)
         if first is None or "wages" not in parsed:
             return faults
         if last is not None and last < first:
@@ -108,6 +153,19 @@ class SimulationRequest(RequestModel):
                 detail = f"{month} lies outside the simulated months {first} to {end}"
                 faults.append(Fault("L009", f"/wages/{index}", detail))
         return faults
+
+
+def _people_faults(parsed: Mapping[str, Any]) -> list[Fault]:
+    """Wages and exempt shares of a partner need a couple."""
+    household = parsed.get("household")
+    if not isinstance(household, HouseholdRequest) or household.kind == "COUPLE":
+        return []
+    faults = exemption_faults(items_of(parsed, "exemptions"), household.kind)
+    return faults + [
+        Fault("L061", f"/wages/{index}/person", "only a couple has a partner")
+        for index, wage in items_of(parsed, "wages")
+        if wage.person == "PARTNER"
+    ]
 
 
 def _days_of_payment_faults(days: Sequence[BenefitPaid] | None) -> list[Fault]:
@@ -157,9 +215,28 @@ def _scenario(body: SimulationRequest) -> Scenario:
         norm_month=body.norm_month,
         first_month=body.first_month,
         last_month=body.last_month or max(months),
-        slips=simulated_slips(body.wages),
+        slips=simulated_slips([wage for wage in body.wages if wage.person == "APPLICANT"]),
+        partner_slips=simulated_slips([wage for wage in body.wages if wage.person == "PARTNER"]),
+        household_changes=[
+            HouseholdChange(change.from_, kept_household(change.household))
+            for change in body.household_changes
+        ],
+        benefit_periods=_periods(body.benefit_periods),
+        exemptions=[exemption.ground() for exemption in body.exemptions],
+        other_cash=_by_month(body.other_cash),
         benefit_paid_on={late.month: late.paid_on for late in body.benefit_paid_on},
     )
+
+
+def _periods(periods: Sequence[BenefitPeriodRequest] | None) -> tuple[BenefitPeriod, ...] | None:
+    return None if periods is None else tuple(each.period() for each in periods)
+
+
+def _by_month(given: Sequence[OtherCashRequest]) -> dict[Month, int]:
+    sums: dict[Month, int] = {}
+    for cash in given:
+        sums[cash.month] = sums.get(cash.month, 0) + cash.amount_cents
+    return sums
 
 
 def simulated_slips(wages: Sequence[SimulatedWage]) -> tuple[SlipFact, ...]:
@@ -197,9 +274,31 @@ def _slip(index: int, wage: SimulatedWage) -> SlipFact:
         period_from=begins,
         period_to=ends,
         pay_date=wage.pay_date or Month.of(ends).last_day,
-        parts=(Part("WAGE", wage.net_cents or Cents(0)),),
+        parts=_parts(wage),
         tax_credit_applied=wage.tax_credit_applied,
+        pay_period=wage.pay_period or _pay_period(wage, begins, ends),
+        source=wage.source,
     )
+
+
+def _parts(wage: SimulatedWage) -> tuple[Part, ...]:
+    beside = (("HOLIDAY_PAY", wage.holiday_pay_cents), ("BONUS", wage.year_end_pay_cents))
+    return (
+        Part("WAGE", wage.net_cents or Cents(0)),
+        *(Part(kind, cents) for kind, cents in beside if cents is not None),
+    )
+
+
+def _pay_period(wage: SimulatedWage, begins: date, ends: date) -> PayPeriod:
+    """Weeks by their length, unless they touch the end of the one month they lie in (a job that began or
+    ended)."""
+    days = (ends - begins).days + 1
+    touches = begins.day == 1 or ends == Month.of(ends).last_day
+    if wage.month is not None or (Month.of(begins) == Month.of(ends) and touches):
+        return "MONTH"
+    if days in (28, 35):
+        return "FOUR_WEEKS"
+    return "WEEK" if days in (7, 14) else "MONTH"
 
 
 def _period(wage: SimulatedWage) -> tuple[date, date]:
@@ -229,8 +328,8 @@ def _period_faults(parsed: Mapping[str, Any]) -> list[Fault]:
         return [Fault("G001", f"/{missing}", "is required, unless month is given")]
     if ends < begins:
         return [Fault("L005", "/periodTo", f"lies before periodFrom, which is {begins}")]
-    if Month.of(begins) != Month.of(ends):
-        return [not_built("/periodTo", "a period across months")]
+    if (ends - begins).days >= PERIOD_DAYS_MAX:
+        return [Fault("L005", "/periodTo", f"a period is at most {PERIOD_DAYS_MAX} days")]
     return []
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, Strict
 
 from buffer_ledger.attribution import (
+    DEFAULT_TOLERANCE_CENTS,
     FourWeekMethod,
     HolidayClaim,
     LateSlip,
@@ -13,6 +14,7 @@ from buffer_ledger.attribution import (
     OffsetMethod,
     YearEndPay,
 )
+from shared.money import Cents, StrictCents
 from shared.months import Month
 from shared.requests import RequestModel
 
@@ -46,6 +48,11 @@ class OffsetRequest(RequestModel):
     )
     pay_day: MonthDayRequest | None = Field(None, description="When the benefit of a month is paid.")
 
+    case_tolerance_cents: StrictCents = Field(
+        Cents(DEFAULT_TOLERANCE_CENTS),
+        description="How far an offset statement may lie from what is computed here without opening a case.",
+    )
+
     def rules(self, valid_from: Month | None = None) -> MunicipalityRules:
         """The settings as the rules use them; only for a request without faults."""
         return MunicipalityRules(
@@ -56,6 +63,7 @@ class OffsetRequest(RequestModel):
             year_end_pay=self.year_end_pay,
             cut_off_day=self.cut_off_day,
             late_slip=self.late_slip,
+            case_tolerance_cents=self.case_tolerance_cents,
             deadline=None if self.deadline is None else self.deadline.value(),
             pay_day=None if self.pay_day is None else self.pay_day.value(),
         )

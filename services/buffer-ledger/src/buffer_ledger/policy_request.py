@@ -1,4 +1,4 @@
-"""What callers send as household, exemption and policy: every name of the policy is known from the start.
+"""What callers send as policy: every name of it is known from the start.
 
 A value that exists in the domain but is not built yet is refused by name (N001), never read as another.
 """
@@ -18,14 +18,13 @@ from pydantic import (
 )
 
 from buffer_ledger.policy import DEFAULT_MIN_DRAW, Floor, Policy
-from shared.dates import CalendarMonth, Day
+from shared.dates import Day
 from shared.errors import Fault
 from shared.ids import UuidText
 from shared.money import Cents, PositiveCents, Share, StrictCents
 from shared.requests import RequestModel, not_built
 
 Uuid = UuidText
-ParticipantId = UuidText
 MunicipalityCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$"), Field(examples=["0344"])]
 
 
@@ -58,55 +57,6 @@ Factor = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]{1,7})?$", "examples": ["1.10"]}),
 ]
-
-# ---- household and exemption -----------------------------------------------------------------------------
-
-
-class OtherIncomeRequest(RequestModel):
-    """Income beside wage; not built yet."""
-
-    month: CalendarMonth
-    amount_cents: StrictCents
-    kind: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,39}$")]
-
-
-class HouseholdRequest(RequestModel):
-    """Who lives together; the norm follows from it."""
-
-    unbuilt = ("partner_participant_id", "other_income")
-    kind: Literal["SINGLE", "SINGLE_PARENT", "COUPLE"]
-    partner_participant_id: ParticipantId | None = None
-    age_band: Literal["Y18_20", "Y21_AOW", "AOW"] = "Y21_AOW"
-    adults_sharing_costs: Annotated[int, Strict(), Field(ge=1, le=40)] | None = Field(
-        None, description="Person and partner counted; default 1, COUPLE 2."
-    )
-    youngest_child_under12_until: Day | None = Field(None, alias="youngestChildUnder12Until")
-    other_income: Annotated[list[OtherIncomeRequest], Field(max_length=120)] = Field(default_factory=list)
-
-    @classmethod
-    def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
-        faults = []
-        if parsed.get("age_band", "Y21_AOW") != "Y21_AOW":
-            faults.append(not_built("/ageBand", parsed["age_band"]))
-        adults = parsed.get("adults_sharing_costs")
-        alone = 2 if parsed.get("kind") == "COUPLE" else 1
-        if adults is not None and "kind" in parsed:
-            if adults < alone:
-                faults.append(Fault("L001", "/adultsSharingCosts", "a couple counts at least 2 adults"))
-            elif adults > alone:
-                faults.append(not_built("/adultsSharingCosts", adults))
-        return faults
-
-
-class ExemptionRequest(RequestModel):
-    """A share of wage that is not counted (vrijlating); live enrolments cannot have one yet."""
-
-    kind: Literal["GENERAL", "SINGLE_PARENT", "MEDICAL", "WAGE_SUBSIDY", "WORK"]
-    share: Share
-    cap_cents: StrictCents | None = None
-    first_month: CalendarMonth
-    months: Annotated[int, Strict(), Field(ge=1, le=600)]
-
 
 # ---- policy ----------------------------------------------------------------------------------------------
 

@@ -31,4 +31,8 @@ RULES: Mapping[str, str] = {
     "L038": "A decision was announced on a day from that of the decision to today.",
     "L037": "At most what is proposed can be agreed to.",
     "L032": "A fixed allowance and an income guarantee move real money only with the legalBase they rest on.",
+    "L061": "Only a couple has a partner, and nobody is their own.",
+    "L062": "Only a person of 18 to 20 has the addition for parents who cannot help.",
+    "L063": "Periods stand in order: each begins after the one before it has ended.",
+    "L064": "A household changes after the first day of the enrolment.",
 }

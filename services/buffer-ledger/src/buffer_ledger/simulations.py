@@ -13,13 +13,14 @@ from buffer_ledger.attribution import MunicipalityRules, SlipFact
 from buffer_ledger.bookkeeping import commitment, donation
 from buffer_ledger.books import Entry, book, open_buffer, open_fund_accounts
 from buffer_ledger.casefiles import Enrolment, add_enrolment, enrolments, load
+from buffer_ledger.circumstances import HouseholdChange, keep_household_change
+from buffer_ledger.household_request import HouseholdRequest, kept_household
 from buffer_ledger.periods import period_of
 from buffer_ledger.policy import Policy
-from buffer_ledger.policy_request import HouseholdRequest
 from buffer_ledger.settling import settle
-from buffer_ledger.statements import Statement, booked
+from buffer_ledger.statements import Statement, StatementMonth, booked
 from buffer_ledger.store import Fund, Scheme
-from buffer_ledger.timeline import Exemption
+from buffer_ledger.timeline import BenefitPeriod, Earner, Exemption, Ground, MonthRow
 from shared.database import Tx
 from shared.errors import BufferbudgetError, Fault, Invalid
 from shared.law import Law
@@ -43,6 +44,11 @@ class Scenario:
     last_month: Month
     slips: Sequence[SlipFact]
     benefit_paid_on: Mapping[Month, date] = field(default_factory=dict)
+    partner_slips: Sequence[SlipFact] = ()
+    household_changes: Sequence[HouseholdChange] = ()
+    benefit_periods: Sequence[BenefitPeriod] | None = None
+    exemptions: Sequence[Ground] = ()
+    other_cash: Mapping[Month, int] = field(default_factory=dict)
 
     @property
     def caps_cents(self) -> Cents:
@@ -93,18 +99,41 @@ async def _run(tx: Tx, scenario: Scenario, law: Law) -> Simulated:
         until=scenario.last_month,
         cap_cents=scenario.policy.cap_cents,
         benefit_paid_on=scenario.benefit_paid_on,
+        grounds=[ground for ground in scenario.exemptions if ground.person == "APPLICANT"],
+        partner=_partner(scenario),
+        right=scenario.benefit_periods,
+        other_cash=scenario.other_cash,
     )
     outcome = await settle(tx, [replace(file, case=case)], law, "CLOSE", actor="simulation")
     rows = outcome.rows[enrolment.enrolment_id]
     missing = dict.fromkeys(sentence for row in rows for sentence in row.missing_parameters)
     if missing:
         raise Invalid([Fault("L008", "", sentence) for sentence in missing])
-    statement = await booked(tx, enrolment)
+    statement = _with_held(await booked(tx, enrolment), rows)
     return Simulated(
         replace(statement, balance_cents=rows[-1].balance_cents),
         sum(row.cash_cents < row.floor_cents for row in rows),
         sum(row.cash_after_cents < row.floor_cents for row in rows),
     )
+
+
+def _partner(scenario: Scenario) -> Earner | None:
+    """The partner who earns too; their wages have an exempt share of their own."""
+    if scenario.household.kind != "COUPLE":
+        return None
+    return Earner(
+        slips=scenario.partner_slips,
+        grounds=[ground for ground in scenario.exemptions if ground.person == "PARTNER"],
+        exemption=scenario.exemption,
+    )
+
+
+def _with_held(statement: Statement, rows: Sequence[MonthRow]) -> Statement:
+    """The statement with the months that a close would hold, such as those of an estimate."""
+    shown = {month.row.month: month for month in statement.months}
+    for row in rows:
+        shown.setdefault(row.month, StatementMonth(row, True, 0))
+    return replace(statement, months=tuple(shown[month] for month in sorted(shown)))
 
 
 async def _enrol(tx: Tx, scenario: Scenario) -> Enrolment:
@@ -116,7 +145,7 @@ async def _enrol(tx: Tx, scenario: Scenario) -> Enrolment:
     scheme = Scheme(scheme_id, PLACE, fund_id, 1, policy, {}, month, None)
     await store.put_scheme(tx, scheme, new_version=True)
     await store.register(tx, {person: PLACE}, [])
-    await store.keep_slips(tx, [(person, "SLIP", "MONTH", slip) for slip in scenario.slips])
+    await store.keep_slips(tx, [(person, slip.source, slip.pay_period, slip) for slip in scenario.slips])
     enrolment = Enrolment(
         enrolment_id=tx.new_id(),
         participant_id=person,
@@ -127,10 +156,12 @@ async def _enrol(tx: Tx, scenario: Scenario) -> Enrolment:
         cap_cents=scenario.caps_cents,
         first_month=month,
         last_month=scenario.last_month,
-        household=scenario.household.model_dump(mode="json", by_alias=True, exclude_none=True),
+        household=kept_household(scenario.household.model_copy(update={"partner_participant_id": None})),
         closed_through=scenario.last_month,
     )
     await add_enrolment(tx, enrolment)
+    for change in scenario.household_changes:
+        await keep_household_change(tx, enrolment.enrolment_id, change)
     await open_buffer(tx, fund_id, enrolment.enrolment_id, enrolment.cap_cents)
     if policy.cap_cents > 0:
         given = donation(fund_id, enrolment.cap_cents, month, reason="SIMULATION")

@@ -96,6 +96,7 @@ async def put_rules(tx: Tx, code: str, dated: DatedRules) -> None:
         "year_end_pay": rules.year_end_pay,
         "cut_off_day": rules.cut_off_day,
         "late_slip": rules.late_slip,
+        "case_tolerance_cents": rules.case_tolerance_cents,
         "calendar": {
             name: asdict(day)
             for name, day in (("deadline", rules.deadline), ("pay_day", rules.pay_day))
@@ -138,6 +139,7 @@ def _rules(row: Row[Any]) -> MunicipalityRules:
         year_end_pay=row.year_end_pay,
         cut_off_day=row.cut_off_day,
         late_slip=row.late_slip,
+        case_tolerance_cents=row.case_tolerance_cents,
         **{name: MonthDay(**day) for name, day in row.calendar.items()},
     )
 

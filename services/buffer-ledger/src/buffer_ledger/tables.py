@@ -102,6 +102,7 @@ class MunicipalityRulesRow(LedgerTable, table=True):
     year_end_pay: str = _code()
     cut_off_day: int
     late_slip: str = _code()
+    case_tolerance_cents: int = _cents()
     calendar: Any = _json()
     """The days of a month by which slips are due and on which the benefit is paid, where they are known."""
     recorded_at: datetime = _instant()
@@ -267,13 +268,15 @@ class UnchangedMonthRow(LedgerTable, table=True):
 
 
 class OffsetStatementRow(LedgerTable, table=True):
-    """What the municipality decided for a person's month; append-only, the one recorded last counts."""
+    """What the municipality decided for a person's month; append-only, the last one counts."""
 
     __tablename__ = "offset_statement"
     statement_id: str = _id(primary_key=True)
     participant_id: str = _id(index=True)
     municipality: str = _code(4)
     month: str = _code(7)
+    number: int
+    """Counts the statements of a month: the highest counts."""
     counted_cents: int = _cents()
     benefit_paid_cents: int = _cents()
     holiday_allowance_cents: int = _cents()
@@ -281,6 +284,7 @@ class OffsetStatementRow(LedgerTable, table=True):
     reference: str | None = Field(default=None, nullable=True, sa_type=String(200))
     recorded_at: datetime = _instant()
     __table_args__ = (
+        UniqueConstraint("participant_id", "month", "number", name="statement_counted_once"),
         CheckConstraint("counted_cents >= 0", name="counted_not_negative"),
         CheckConstraint("benefit_paid_cents >= 0", name="paid_not_negative"),
         CheckConstraint("holiday_allowance_cents >= 0", name="allowance_not_negative"),
@@ -333,6 +337,8 @@ class EnrolmentRow(LedgerTable, table=True):
     last_month: str = _code(7)
     household: Any = _json()
     exemptions: Any = _json()
+    partner_id: str | None = _maybe_id(index=True)
+    """The partner of a couple whose slips count here too."""
     state: str = _code()
     ended_reason: str | None = Field(default=None, sa_type=String(40))
     closed_through: str | None = Field(default=None, sa_type=String(7))

@@ -38,8 +38,14 @@ def upgrade() -> None:
         sa.Column("calendar", JsonText(), nullable=False, server_default=sa.text("'{}'")),
     )
     op.add_column(
+        "municipality_rules",
+        sa.Column("case_tolerance_cents", sa.BigInteger(), nullable=False, server_default="100"),
+    )
+    op.add_column(
         "enrolment", sa.Column("exemptions", JsonText(), nullable=False, server_default=sa.text("'[]'"))
     )
+    op.add_column("enrolment", sa.Column("partner_id", sa.String(36), nullable=True))
+    op.create_index("ix_enrolment_partner_id", "enrolment", ["partner_id"])
     op.create_table(
         "unchanged_month",
         sa.Column("participant_id", sa.String(36), nullable=False),
@@ -89,6 +95,7 @@ def _statements() -> None:
         sa.Column("participant_id", sa.String(36), nullable=False),
         sa.Column("municipality", sa.String(4), nullable=False),
         sa.Column("month", sa.String(7), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("counted_cents", sa.BigInteger(), nullable=False),
         sa.Column("benefit_paid_cents", sa.BigInteger(), nullable=False),
         sa.Column("holiday_allowance_cents", sa.BigInteger(), nullable=False),
@@ -99,6 +106,9 @@ def _statements() -> None:
         sa.CheckConstraint("benefit_paid_cents >= 0", name="ck_offset_statement_paid_not_negative"),
         sa.CheckConstraint("holiday_allowance_cents >= 0", name="ck_offset_statement_allowance_not_negative"),
         sa.PrimaryKeyConstraint("statement_id", name="pk_offset_statement"),
+        sa.UniqueConstraint(
+            "participant_id", "month", "number", name="uq_offset_statement_statement_counted_once"
+        ),
     )
     op.create_index("ix_offset_statement_participant_id", "offset_statement", ["participant_id"])
 
