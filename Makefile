@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= var/data
 export DATA_DIR
+export APPLY
 
 .DEFAULT_GOAL := help
 
@@ -112,6 +113,10 @@ sample: $(VENV)/.run-ready ## Make deploy/sample anew
 
 pictures: $(VENV)/.run-ready ## Make docs/pictures anew: a letter and an e-mail in three languages
 	@$(BIN)/python -m deploy.pictures
+
+.PHONY: law-update
+law-update: $(VENV)/.run-ready ## Show what new figures of the law change for the sample: FILE=figures.yaml [APPLY=yes writes them]
+	@$(BIN)/python -m deploy.law_figures "$(FILE)"
 
 lock: $(VENV)/.dev-ready ## Pin and hash the dependencies anew (no index address is written)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
