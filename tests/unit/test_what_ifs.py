@@ -138,6 +138,8 @@ def test_a_month_later_the_wage_bites_and_the_buffer_fills_the_hole() -> None:
     assert 0 < july.buffer_cents <= 50_000
     assert august.buffer_cents == 0
     assert august.benefit_paid_cents == 134_849
+    without = year(100_000, 0, circumstances=replace(ALONE, offset_method="M1"))
+    assert [month.buffer_cents for month in without.after.months] == [0] * 12
     same = year(100_000, 0, circumstances=replace(ALONE, buffer_cents=50_000))
     # In the same month nothing is missing but the holiday claim, which is counted before it is paid.
     assert [month.buffer_cents for month in same.after.months] == [1_671] * 6 + [0] * 6
