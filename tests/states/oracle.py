@@ -18,6 +18,7 @@ from buffer_ledger.checks import invariants
 from buffer_ledger.settling import settle
 from buffer_ledger.tables import (
     ACCOUNT,
+    DRAW_PROPOSAL,
     ENROLMENT,
     FUND,
     LEDGER_TRANSACTION,
@@ -39,6 +40,7 @@ class Seen:
     months: dict[str, Any] = field(default_factory=dict)
     revisions: set[tuple[str, int]] = field(default_factory=set)
     orders: list[Any] = field(default_factory=list)
+    proposals: list[Any] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -46,7 +48,7 @@ class Seen:
 
 
 async def touched(reading: ReadTx, enrolment_ids: Sequence[str]) -> tuple[list[str], dict[str, int]]:
-    """What does not hold of these enrolments, in sentences, and the balance of each. Four queries."""
+    """What does not hold of these enrolments, in sentences, and the balance of each. Five queries."""
     seen = await _seen(reading, enrolment_ids)
     faults = [f"{enrolment_id}: {fault}" for enrolment_id, one in seen.items() for fault in _faults(one)]
     return faults, {enrolment_id: one.account.balance_cents for enrolment_id, one in seen.items()}
@@ -71,6 +73,8 @@ async def _seen(reading: ReadTx, ids: Sequence[str]) -> dict[str, Seen]:
         seen[row.enrolment_id].revisions.add((row.month, row.revision))
     for row in await reading.rows(select(PAYMENT_ORDER).where(among(PAYMENT_ORDER.c.enrolment_id, ids))):
         seen[row.enrolment_id].orders.append(row)
+    for row in await reading.rows(select(DRAW_PROPOSAL).where(among(DRAW_PROPOSAL.c.enrolment_id, ids))):
+        seen[row.enrolment_id].proposals.append(row)
     return seen
 
 
@@ -79,6 +83,7 @@ def _faults(seen: Seen) -> Iterator[str]:
     yield from _used(seen)
     yield from _draws(seen)
     yield from _orders(seen)
+    yield from _held(seen)
 
 
 def _balance(seen: Seen) -> Iterator[str]:
@@ -158,6 +163,13 @@ def _orders(seen: Seen) -> Iterator[str]:
     paid = sorted(row.amount_cents for row in seen.transfers if row.kind == "EXECUTION")
     if executed != paid:
         yield f"orders of {executed} cents are executed and {paid} cents were paid"
+
+
+def _held(seen: Seen) -> Iterator[str]:
+    """What is held is what waits for a person, and it is there to be held."""
+    asked = sum(row.amount_cents for row in seen.proposals if row.state == "PENDING")
+    if not asked == seen.account.pending_cents <= seen.account.balance_cents:
+        yield f"{seen.account.pending_cents} cents are held of {seen.account.balance_cents}, {asked} asked"
 
 
 # ---- everything ------------------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ import httpx
 from sqlalchemy import select
 
 from buffer_ledger.bookkeeping import buffer
+from buffer_ledger.casefiles import enrolments
 from buffer_ledger.closing import Closing
 from buffer_ledger.figures import Figures
 from buffer_ledger.sealing import ChainReading, Sealing
 from buffer_ledger.service import build
-from buffer_ledger.tables import MONTH_CLOSE, PAYMENT_ORDER
+from buffer_ledger.statements import booked, recorded_by
+from buffer_ledger.tables import DRAW_PROPOSAL, MONTH_CLOSE, PAYMENT_ORDER
 from buffer_ledger.transfers import balances_as_of
 from shared.clock import FixedClock
 from shared.contracts.events import (
@@ -61,6 +63,8 @@ POLICIES: tuple[dict[str, Any], ...] = (
     {"drawAmount": "REPLACE", "trigger": ["SHORTFALL"]},
     {"drawAmount": "EXCESS", "minDrawCents": 0},
     {"drawAmount": "TOPUP", "onNegativeCorrection": "NET_NEXT_DRAW"},
+    {"drawAmount": "REPLACE", "approval": "FOUR_EYES"},
+    {"drawAmount": "TOPUP", "minDrawCents": 0, "approval": "FOUR_EYES"},
 )
 METHODS = ("M0", "M1")
 KINDS: tuple[DeclarationKind, ...] = ("ZERO", "UNCHANGED")
@@ -82,7 +86,8 @@ class Person:
 
 @dataclass
 class Step:
-    """One transaction: what it was, how many operations it held, whose books it may have touched."""
+    """One transaction: what it was, how many operations it held (none where nothing was to be done), whose books
+    it may have touched."""
 
     name: str
     operations: int
@@ -117,6 +122,7 @@ class World:
         self._acts: tuple[tuple[int, Callable[[], Awaitable[Step]]], ...] = (
             (46, self._tell),
             (12, self._pay),
+            (4, self._decide),
             (10, self._close_chunk),
             (3, self._ask_close),
             (6, self._enrol),
@@ -141,6 +147,7 @@ class World:
         self.sealers = [Sealing(s.database, figures, log, batch=17) for s in self.services]
         self.reader = ChainReading(other.database, figures, log, batch=40)
         self.client: httpx.AsyncClient = self.office.client()
+        self.official: httpx.AsyncClient = self.office.client("official")
         await self._call(
             "PUT", f"/municipalities/{MUNICIPALITY}", {"name": "Proef", "offsetMethod": self.method}
         )
@@ -252,7 +259,7 @@ class World:
         async with self.services[0].database.read() as reading:
             orders = await reading.rows(found.order_by(PAYMENT_ORDER.c.order_id))
         if not orders:
-            return Step("payment", 1, [])
+            return Step("payment", 0, [])
         chosen = self.random.sample(orders, min(len(orders), self.random.choice((1, 1, 2, 6))))
         executed_on = str(amsterdam_date(self.clock.now()))
         if len(chosen) > 1:
@@ -262,6 +269,28 @@ class World:
             path = f"/payment-orders/{chosen[0].order_id}/_executed"
             await self._call("POST", path, {"executedOn": executed_on}, 409, 400)
         return Step("payment", len(chosen), sorted({order.enrolment_id for order in chosen}))
+
+    async def _decide(self) -> Step:
+        """An official agrees to what waits, to a part of it, or refuses it; twice is once."""
+        found = select(DRAW_PROPOSAL).order_by(DRAW_PROPOSAL.c.proposal_id)
+        if self.random.random() < 0.9:
+            found = found.where(DRAW_PROPOSAL.c.state == "PENDING")
+        async with self.services[0].database.read() as reading:
+            proposals = await reading.rows(found)
+        if not proposals:
+            return Step("decision", 0, [])
+        chosen = self.random.choice(proposals)
+        call = "_approve"
+        body: dict[str, Any] = {}
+        if self.random.random() < 0.3:
+            call, body = "_reject", {"reason": "Something else is the matter."}
+        elif self.random.random() < 0.3:
+            body = {"amountCents": self.random.randrange(1, chosen.amount_cents + 1)}
+        path = f"/draw-proposals/{chosen.proposal_id}/{call}"
+        answer = await self.official.post(path, json=body)
+        if answer.status_code not in (200, 409):
+            raise Refused(f"seed {self.seed}, step {self.done}: {path}: {answer.text}")
+        return Step("decision", 1, [chosen.enrolment_id])
 
     async def _ask_close(self) -> Step:
         """Close the next month, or one that was closed before."""
@@ -278,7 +307,7 @@ class World:
         running = select(MONTH_CLOSE.c.close_id).where(MONTH_CLOSE.c.state == "RUNNING").limit(1)
         async with self.services[0].database.read() as reading:
             if await reading.scalar(running) is None:
-                return Step("close chunk", 1, [])
+                return Step("close chunk", 0, [])
         await self.random.choice(self.closers).step()
         return Step("close chunk", 1, sorted(self.enrolments))
 
@@ -368,7 +397,7 @@ class World:
     async def _look_back(self) -> Step:
         """What the books say of an earlier instant is what they said then."""
         if not self.remembered:
-            return Step("look back", 1, [])
+            return Step("look back", 0, [])
         enrolment_id = self.random.choice(sorted(self.remembered))
         past = self.remembered[enrolment_id]
         at = self.random.randrange(len(past))
@@ -376,8 +405,13 @@ class World:
         until = past[at + 1][0] if at + 1 < len(past) else self.clock.now()
         instant = since + (until - since) * self.random.choice((0.0, 0.5, 0.999))
         account = buffer(enrolment_id)
-        async with self.services[1].database.read() as reading:
-            found = (await balances_as_of(reading, [account], instant))[account]
+        async with self.services[1].database.write() as tx:
+            found = (await balances_as_of(tx, [account], instant))[account]
+            (enrolment,) = await enrolments(tx, enrolment_ids=[enrolment_id])
+            now, then = await booked(tx, enrolment), await recorded_by(tx, enrolment, tx.now)
+        if (now.drawn_cents, now.balance_cents) != (then.drawn_cents, then.balance_cents):
+            told = f"{enrolment_id} as of now is {then.balance_cents} cents and now {now.balance_cents}"
+            self._note(f"step {self.done}", [told])
         if found != balance:
             told = f"{enrolment_id} had {balance} cents at {instant}; as of then the books say {found}"
             self._note(f"step {self.done}", [told])

@@ -50,6 +50,23 @@ async def test_a_statement_as_of_an_instant_says_what_was_recorded_by_then(ledge
     ]
 
 
+async def test_what_was_held_for_a_proposal_was_not_free_then(ledger: LedgerOffice) -> None:
+    policy = {"drawAmount": "REPLACE", "capCents": 100_000, "approval": "FOUR_EYES"}
+    person, enrolment = await ledger.enrolled(await ledger.scheme(policy=policy, method="M0"))
+    await ledger.hear(slip(person, "2026-01", 60_000))
+    await ledger.close("2026-01")
+    (proposal,) = (await ledger.call("GET", "/draw-proposals"))["items"]
+    ledger.at("2026-02-10")
+    path = f"/draw-proposals/{proposal['proposalId']}/_reject"
+    await ledger.call("POST", path, {"reason": "He stopped working."}, office=ledger.client("official"))
+    ledger.at("2026-03-01")
+    told = [
+        _amounts(await ledger.statement(enrolment, asOf=instant, to="2026-01"))[:2]
+        for instant in ("2026-01-31T00:00:00Z", "2026-02-05T00:00:00Z", "2026-02-11T00:00:00Z")
+    ]
+    assert told == [(0, 100_000), (0, 100_000 - proposal["amountCents"]), (0, 100_000)]
+
+
 async def test_both_axes_can_be_asked_together(ledger: LedgerOffice) -> None:
     """By effective month `to`, by recorded time `asOf`: the balance after February as it was known in
     March."""

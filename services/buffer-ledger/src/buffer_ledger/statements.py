@@ -108,10 +108,13 @@ async def recorded_by(
         ],
     )
     account = buffer(enrolment_id)
+    carried = (await balances_as_of(reading, [account], instant))[account]
+    held = sum(found.row.proposed_cents for found in settled.values())
     return Statement(
         enrolment,
         sum(found.row.draw_cents for found in settled.values()),
-        (await balances_as_of(reading, [account], instant))[account],
+        # Once an enrolment has ended nothing is carried, and what its months proposed is held no more.
+        max(0, carried - held),
         tuple(
             month
             for month in months
