@@ -52,6 +52,9 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
     at(system, Month(2025, 12))
     scheme = await open_scheme(office)
     (person,) = scheme.people
+    told = household(office.municipality, "verteld")
+    told["contact"] |= {"channels": ["TASK"], "coach": "Vreemde Coach"}
+    await office.ok("PUT", f"/households/{person}", json=told)
     at(system, FEBRUARY, 27)
     one = await office.ok("POST", "/wage-slips", json=slip(person, JANUARY, 70_000))
     batch = await send_batch(office, [slip(person, FEBRUARY, 25_000)])
@@ -67,6 +70,7 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
         "POST", "/offset-statements", json={"participantId": person, "month": str(JANUARY), **decided}
     )
     await office.quiet()
+    (task,) = await office.items("/tasks")
     ids = {
         "participantId": person,
         "wageSlipId": one["wageSlipId"],
@@ -79,7 +83,8 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
         "closeId": closed["closeId"],
         "orderId": order["orderId"],
         "caseId": stated["caseId"],
-        "messageId": UNKNOWN,
+        "messageId": task["messageId"],
+        "taskId": task["taskId"],
     }
     return scheme, Estate(ids)
 
@@ -131,6 +136,8 @@ def body_for(path: str, method: str, estate: Estate) -> Any:
         "POST /payment-orders/{orderId}/_executed": {"executedOn": "2026-03-05"},
         "PUT /households/{participantId}": household(ids["code"], "vreemd"),
         "PUT /senders/{fundId}": {"name": "Vreemd"},
+        "POST /message-previews": {"kind": "BUFFER_MONTH", "language": "nl", "channel": "SMS"},
+        "POST /messages/{messageId}/_bounced": {"channel": "EMAIL"},
         **toeslag_bodies(),
         "POST /parked-messages/{messageId}/_discard": {"reason": "vreemd"},
     }
@@ -210,6 +217,7 @@ async def test_no_route_shows_or_changes_anything_of_another_municipality(
     assert await office.ok("GET", f"/funds/{scheme.fund_id}") == fund_before
     assert await statement(scheme, person) == rows_before
     assert [o["state"] for o in await office.items("/payment-orders")] == ["OPEN"]
+    assert [task["state"] for task in await office.items("/tasks")] == ["OPEN"]
 
 
 async def test_without_a_token_only_health_and_the_document_answer(system: System, office: Office) -> None:

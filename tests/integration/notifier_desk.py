@@ -153,6 +153,7 @@ class Desk:
     languages: tuple[str, ...] = ("nl", "en")
     notify_url: str | None = None
     quiet_hours: str = "none"
+    most_a_day: int = 0
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     metrics: Metrics = field(default_factory=Metrics)
     log: StringIO = field(default_factory=StringIO)
@@ -193,6 +194,7 @@ class Desk:
             measured,
             bounces=bounces,
             quiet_hours=QuietHours.parse(self.quiet_hours),
+            most_a_day=self.most_a_day,
         )
         self.router = make_router(self.database, self.keys, self.notifications, templates, self.followups)
         self._wiring = wiring(self.notifications)

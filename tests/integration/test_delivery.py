@@ -360,6 +360,28 @@ async def test_350_messages_go_out_in_seconds_over_few_connections(desk: Desk, m
     assert seconds < 30, f"350 messages took {seconds:.1f} s"
 
 
+async def test_a_person_gets_so_many_messages_a_day_and_the_rest_the_day_after(
+    urls: tuple[str, str], mail: MailServer, tmp_path: Path
+) -> None:
+    desk = await Desk.open(tmp_path, *urls, smtp_url=mail.url, most_a_day=2)
+    for number in (1, 2):
+        await desk.known(number)
+    for month in ("2026-01", "2026-02", "2026-03"):
+        await desk.hear(settled(1, month, 46_820))
+    await desk.hear(settled(2, "2026-03", 46_820))
+    await desk.deliver()
+    assert (len(mail.to(canary_email(1))), len(mail.to(canary_email(2)))) == (2, 1)
+    assert await desk.courier.pending() == 0, "kept back is not due"
+    desk.later(86_399)
+    await desk.deliver()
+    assert len(mail.to(canary_email(1))) == 2
+    desk.later(1)
+    await desk.deliver()
+    assert len(mail.to(canary_email(1))) == 3
+    assert [row.state for row in await desk.messages()] == ["SENT"] * 4
+    await desk.close()
+
+
 async def test_evidence_can_only_be_added(desk: Desk, mail: MailServer) -> None:
     await desk.known(1)
     await desk.hear(settled(1, "2026-03", 46_820))

@@ -240,6 +240,12 @@ class Settings(BaseSettings):
         "21:00-08:00",
         description="When no e-mail or text message goes out, Amsterdam time; or none.",
     )
+    messages_per_day_max: int = Field(
+        5,
+        ge=0,
+        le=100,
+        description="E-mails and text messages a person gets in 24 hours; more of them wait. 0: no limit.",
+    )
     task_days: int = Field(
         14, ge=1, le=90, description="Days in which somebody tells a resident a message before a letter goes."
     )

@@ -101,6 +101,7 @@ class Courier:
         bounces: Bounces,
         quiet_hours: QuietHours | None = None,
         task_days: int = 14,
+        most_a_day: int = 0,
     ) -> None:
         self._database = database
         self._keys = keys
@@ -112,6 +113,7 @@ class Courier:
         self._bounces = bounces
         self._quiet_hours = quiet_hours
         self._task_days = task_days
+        self._most_a_day = most_a_day
 
     async def step(self) -> bool:
         """Try a batch of due deliveries; whether there were any."""
@@ -137,7 +139,11 @@ class Courier:
         """How many deliveries are due now."""
         async with self._database.read() as reading:
             now = self._database.clock.now()
-            return await store.due_now(reading, now, self._held(now))
+            return await store.due_now(reading, now, self._restraint(now))
+
+    def _restraint(self, now: datetime) -> store.Restraint:
+        held, counted = (frozenset(str(name) for name in names) for names in (self._held(now), ELECTRONIC))
+        return store.Restraint(held, counted, self._most_a_day)
 
     def _held(self, now: datetime) -> frozenset[ChannelName]:
         """The channels that wait for the end of quiet hours."""
@@ -166,7 +172,7 @@ class Courier:
 
     async def _claim(self) -> list[Row[Any]]:
         async with self._database.write() as tx:
-            before = await store.claim(tx, BATCH_MAX, self._held(tx.now))
+            before = await store.claim(tx, BATCH_MAX, self._restraint(tx.now))
             # A claim without an end: the process was killed, and the message may have been accepted.
             left = [row for row in before if row.state == "CLAIMED"]
             await store.add_evidence(

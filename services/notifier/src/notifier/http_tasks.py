@@ -66,10 +66,6 @@ class TaskDone(ResponseModel):
     state: TaskState
 
 
-class NoBody(RequestModel):
-    """Nothing needs to be said."""
-
-
 class BounceForm(RequestModel):
     """By which channel a message came back."""
 
@@ -107,7 +103,7 @@ def add_task_routes(router: ServiceRouter, database: Database, keys: KeyStore, f
         return TaskPage(items=views, next_cursor=shown[-1].task_id if more else None)
 
     @router.post("/tasks/{taskId}/_done", response_model=TaskDone, responses=NO_SUCH)
-    async def finish_task(request: Request, task_id: TaskId, form: NoBody, caller: Office) -> Response:
+    async def finish_task(request: Request, task_id: TaskId, caller: Office) -> Response:
         """Say that the participant was told, or was asked for a contact. Saying it again changes nothing."""
 
         async def run(tx: Tx) -> Answer:

@@ -105,6 +105,7 @@ def build(settings: Settings, clock: Clock, ids: Ids, metrics: Metrics) -> Servi
         bounces=bounces,
         quiet_hours=QuietHours.parse(settings.quiet_hours),
         task_days=settings.task_days,
+        most_a_day=settings.messages_per_day_max,
     )
     followups = FollowUps(database, keys, bounces, measured, api)
     deliveries = Worker("deliveries", courier.step)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, update
@@ -286,21 +286,54 @@ async def letters_written_before(reading: ReadTx, message_ids: Collection[str], 
 # ---- deliveries ------------------------------------------------------------------------------------------
 
 
-def _due(now: datetime, held: Collection[str]) -> Any:
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """What keeps due deliveries back: channels that are held, and how many a person may get in a day.
+
+    `most_a_day` counts what channels in `counted` took in the last 24 hours; 0 is no limit.
+    """
+
+    held: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+    most_a_day: int = 0
+
+
+def _due(now: datetime, restraint: Restraint) -> Any:
     """A claim that is still there was left by a process that died: one worker at a time looks for work."""
     due = and_(DELIVERY.c.state.in_(OPEN_DELIVERY), DELIVERY.c.next_attempt_at <= now)
-    return and_(due, DELIVERY.c.channel.not_in(sorted(held))) if held else due
+    if restraint.held:
+        due = and_(due, DELIVERY.c.channel.not_in(sorted(restraint.held)))
+    if not restraint.most_a_day:
+        return due
+    earlier, taken = DELIVERY.alias("earlier"), EVIDENCE.alias("taken")
+    of_today = (
+        select(func.count(func.distinct(earlier.c.delivery_id)))
+        .select_from(earlier.join(taken, taken.c.message_id == earlier.c.message_id))
+        .where(
+            earlier.c.participant_id == DELIVERY.c.participant_id,
+            earlier.c.delivery_id == taken.c.delivery_id,
+            earlier.c.channel.in_(sorted(restraint.counted)),
+            taken.c.outcome == "ACCEPTED",
+            taken.c.recorded_at > now - timedelta(days=1),
+        )
+        .correlate(DELIVERY)
+        .scalar_subquery()
+    )
+    uncounted = DELIVERY.c.channel.not_in(sorted(restraint.counted))
+    return and_(due, or_(uncounted, of_today < restraint.most_a_day))
 
 
-async def claim(tx: Tx, limit: int, held: Collection[str] = ()) -> list[Row[Any]]:
+async def claim(tx: Tx, limit: int, restraint: Restraint = Restraint()) -> list[Row[Any]]:
     """Take deliveries that are due, mark an attempt under way, and give them as they were before.
 
-    Those by a `held` channel wait.
+    One by one where a person may get only so many a day: the next look counts what this one sent.
     """
-    due = select(DELIVERY).where(_due(tx.now, held))
+    due = select(DELIVERY).where(_due(tx.now, restraint))
     found = await tx.rows(
         due.order_by(DELIVERY.c.next_attempt_at, DELIVERY.c.delivery_id).limit(limit).with_for_update()
     )
+    if restraint.most_a_day:
+        found = _one_each(found, restraint.counted)
     ids = [row.delivery_id for row in found]
     await tx.execute(
         update(DELIVERY)
@@ -372,9 +405,22 @@ async def set_message_state(tx: Tx, message_ids: Collection[str], state: str) ->
         await tx.execute(update(MESSAGE).where(of_them, MESSAGE.c.state != "CANCELLED").values(state=state))
 
 
-async def due_now(reading: ReadTx, now: datetime, held: Collection[str] = ()) -> int:
-    """How many deliveries are due: those that wait for a later attempt, or for a held channel, are not."""
-    return int(await reading.scalar(select(func.count()).select_from(DELIVERY).where(_due(now, held))))
+def _one_each(rows: Sequence[Row[Any]], counted: Collection[str]) -> list[Row[Any]]:
+    """The first counted delivery of each person, and all others."""
+    seen: set[str] = set()
+    kept = []
+    for row in rows:
+        if row.channel in counted and row.participant_id in seen:
+            continue
+        if row.channel in counted:
+            seen.add(row.participant_id)
+        kept.append(row)
+    return kept
+
+
+async def due_now(reading: ReadTx, now: datetime, restraint: Restraint = Restraint()) -> int:
+    """How many deliveries are due: those that wait for a later attempt, or are kept back, are not."""
+    return int(await reading.scalar(select(func.count()).select_from(DELIVERY).where(_due(now, restraint))))
 
 
 async def waiting(reading: ReadTx) -> list[Row[Any]]:
