@@ -86,8 +86,8 @@ class Person:
 
 @dataclass
 class Step:
-    """One transaction: what it was, how many operations it held (none where nothing was to be done), whose books
-    it may have touched."""
+    """One transaction: what it was, how many operations it held (none where nothing was to be done), whose
+    books it may have touched."""
 
     name: str
     operations: int
