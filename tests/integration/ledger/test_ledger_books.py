@@ -30,7 +30,7 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
 ) -> None:
     scheme = await ledger.scheme()
     for _ in range(10):
-        person, _ = await ledger.enrolled(scheme)
+        person, enrolment = await ledger.enrolled(scheme)
         await ledger.hear(slip(person, "2026-01", 70_000), slip(person, "2026-02", 25_000))
     await ledger.close("2026-01")
     await ledger.close("2026-02")
@@ -38,6 +38,10 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
     await _decided(ledger, person)
     if table in {"draw_decision", "decision_announcement"}:
         await _agreed(ledger)
+    if table == "exit_settlement":
+        body = {"benefitEndedOn": "2026-02-01", "reason": "WORK"}
+        ledger.at("2026-03-09")
+        await ledger.call("POST", f"/enrolments/{enrolment}/_end", body)
     database = ledger.service.database
     column = list(METADATA.tables[table].columns)[-1].name
     attacks = [attack.format(table=table, column=column) for attack in ATTACKS]

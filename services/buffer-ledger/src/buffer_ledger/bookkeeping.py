@@ -13,13 +13,13 @@ from shared.errors import BufferbudgetError
 from shared.money import Cents
 from shared.months import Month
 
-CHART_VERSION = 1
+CHART_VERSION = 2
 """Counts up when an account kind or a transaction kind is added; stored with each transaction."""
 
 AccountKind = Literal["bank", "fund-free", "buffer", "payable"]
 OwnerKind = Literal["FUND", "ENROLMENT"]
 TransactionKind = Literal[
-    "DONATION", "COMMITMENT", "DRAW", "REVERSAL", "EXECUTION", "REPAYMENT", "RETURN", "EXPIRY"
+    "DONATION", "COMMITMENT", "DRAW", "CLAIM", "REVERSAL", "EXECUTION", "REPAYMENT", "RETURN", "EXPIRY"
 ]
 
 
@@ -51,6 +51,7 @@ _MOVES: Mapping[TransactionKind, tuple[AccountKind, AccountKind]] = {
     "DONATION": ("bank", "fund-free"),
     "COMMITMENT": ("fund-free", "buffer"),
     "DRAW": ("buffer", "payable"),
+    "CLAIM": ("buffer", "payable"),
     "REVERSAL": ("payable", "buffer"),
     "EXECUTION": ("payable", "bank"),
     "REPAYMENT": ("bank", "buffer"),
@@ -178,6 +179,14 @@ def draw(
     """A settled month takes its whole draw from the buffer; `reason` is its cause, such as SHORTFALL."""
     return _single(
         "DRAW", buffer(enrolment_id), payable(fund_id), amount_cents, month, reason, tuple(evidence)
+    )
+
+
+def claim_settled(fund_id: str, enrolment_id: str, amount_cents: Cents, month: Month) -> Transaction:
+    """A buffer settles what was paid too much up to the end of bijstand; it goes to the municipality."""
+    evidence = (f"exit:{enrolment_id}",)
+    return _single(
+        "CLAIM", buffer(enrolment_id), payable(fund_id), amount_cents, month, "CLAIM_SETTLED", evidence
     )
 
 

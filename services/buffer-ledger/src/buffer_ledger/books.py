@@ -177,7 +177,7 @@ async def fund_figures(reading: ReadTx, fund_ids: Collection[str]) -> dict[str, 
         fund_id: FundFigures(
             donated_cents=total(fund_id, "DONATION"),
             committed_cents=total(fund_id, "COMMITMENT"),
-            drawn_cents=total(fund_id, "DRAW") - total(fund_id, "REVERSAL"),
+            drawn_cents=total(fund_id, "DRAW", "CLAIM") - total(fund_id, "REVERSAL"),
             returned_cents=total(fund_id, "RETURN", "EXPIRY"),
             executed_cents=total(fund_id, "EXECUTION"),
             available_cents=free.get(fund_free(fund_id), 0),

@@ -268,7 +268,7 @@ def _at_the_end(books: _Books, number: int) -> None:
         cap = books.listed.get(f"buffer:{enrolment}", {}).get("capCents") or 0
         for sentence in check_used(
             cap,
-            draws_cents=used.get("DRAW", 0),
+            draws_cents=used.get("DRAW", 0) + used.get("CLAIM", 0),
             reversals_cents=used.get("REVERSAL", 0),
             repayments_cents=used.get("REPAYMENT", 0),
         ):

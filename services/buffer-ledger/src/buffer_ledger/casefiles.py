@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row, Table, insert, or_, select, update
 
 from buffer_ledger.attribution import MunicipalityRules, Part, PayPeriod, SlipFact
+from buffer_ledger.benefit_periods import BenefitPeriod
 from buffer_ledger.circumstances import benefit_periods, household_changes, statements_of
 from buffer_ledger.entitlement import Earner
 from buffer_ledger.gifts import room_by_year
@@ -59,6 +60,9 @@ class Enrolment:
     ended_reason: str | None = None
     closed_through: Month | None = None
     told_level: Level = "NORMAL"
+    benefit_ended_on: date | None = None
+    exit_reason: str | None = None
+    allowance_set_off: bool = True
 
     @property
     def closed_months(self) -> tuple[Month, ...]:
@@ -127,6 +131,9 @@ async def add_enrolment(tx: Tx, enrolment: Enrolment) -> None:
         "state": enrolment.state,
         "ended_reason": None,
         "closed_through": None,
+        "benefit_ended_on": None,
+        "exit_reason": None,
+        "allowance_set_off": True,
         "told_level": enrolment.told_level,
         "recorded_at": tx.now,
     }
@@ -251,7 +258,7 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
             pay_periods=person.jobs,
             grounds=grounds_of(enrolment.exemptions, "APPLICANT"),
             partner=None if partner is None else _earner(partner, enrolment, grants),
-            right=periods.get(enrolment.enrolment_id),
+            right=_right(enrolment, periods.get(enrolment.enrolment_id)),
             other_income=other_income_of(told),
             statements=statements.get((enrolment.participant_id, enrolment.municipality), {}),
             paid={
@@ -274,6 +281,19 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
             )
         )
     return files
+
+
+def _right(enrolment: Enrolment, periods: Sequence[BenefitPeriod] | None) -> Sequence[BenefitPeriod] | None:
+    """The days with bijstand: all unless something was said; none from the day on which it ended."""
+    if enrolment.benefit_ended_on is None:
+        return periods
+    last = enrolment.benefit_ended_on - timedelta(days=1)
+    known = periods or (BenefitPeriod(enrolment.first_month.first_day),)
+    return tuple(
+        BenefitPeriod(period.first, last if period.last is None else min(period.last, last))
+        for period in known
+        if period.first <= last
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,9 +456,11 @@ def _settled_of(row: Row[Any]) -> Settled:
 
 
 async def counting_orders(reading: ReadTx, enrolment_ids: Collection[str]) -> dict[str, dict[Month, Order]]:
-    """The open or executed payment order of each month, by enrolment."""
+    """The open or executed payment order of each month's draw, by enrolment."""
     found = select(PAYMENT_ORDER).where(
-        among(PAYMENT_ORDER.c.enrolment_id, enrolment_ids), PAYMENT_ORDER.c.state.in_(("OPEN", "EXECUTED"))
+        among(PAYMENT_ORDER.c.enrolment_id, enrolment_ids),
+        PAYMENT_ORDER.c.state.in_(("OPEN", "EXECUTED")),
+        PAYMENT_ORDER.c.kind == "DRAW",
     )
     orders: dict[str, dict[Month, Order]] = {}
     for row in await reading.rows(found):
@@ -479,6 +501,9 @@ def enrolment_of(row: Row[Any]) -> Enrolment:
         ended_reason=row.ended_reason,
         closed_through=maybe_month(row.closed_through),
         told_level=row.told_level,
+        benefit_ended_on=row.benefit_ended_on,
+        exit_reason=row.exit_reason,
+        allowance_set_off=row.allowance_set_off,
     )
 
 

@@ -158,7 +158,9 @@ async def _used_within_cap(
     def total(name: str) -> Any:
         return func.sum(case((kind == name, TRANSFER.c.amount_cents), else_=0))
 
-    sums = select(enrolment, total("DRAW"), total("REVERSAL"), total("REPAYMENT")).group_by(enrolment)
+    sums = select(enrolment, total("DRAW") + total("CLAIM"), total("REVERSAL"), total("REPAYMENT")).group_by(
+        enrolment
+    )
     wrong: list[str] = []
     for enrolment_id, draws, reversals, repayments in await reading.rows(
         _of_funds(sums, funds).where(enrolment.is_not(None))

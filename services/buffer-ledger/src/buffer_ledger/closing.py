@@ -19,6 +19,7 @@ from buffer_ledger import municipalities, store
 from buffer_ledger.casefiles import CaseFile, Enrolment, closed_through, enrolment_page, load
 from buffer_ledger.cases import compare
 from buffer_ledger.draw_log import Drawn, draws_of, note_draws
+from buffer_ledger.exits import settle_exits
 from buffer_ledger.figures import Figures
 from buffer_ledger.fund_snapshots import take_snapshots
 from buffer_ledger.funds import tell_returned
@@ -248,10 +249,16 @@ class Closing:
         await closed_through(tx, [enrolment.enrolment_id for enrolment in listed], month)
         self._figures.count(tx, outcome, "CLOSE")
         today = amsterdam_date(tx.now)
-        over = [_seen(file) for file in files if _is_over(file, today) and not _waits(file, outcome)]
-        came_back = await end(tx, over, "EXPIRED")
+        exiting = [_seen(file) for file in files if file.enrolment.benefit_ended_on is not None]
+        came_back = Counter(await settle_exits(tx, exiting, self._law, actor=actor))
+        over = [
+            _seen(file)
+            for file in files
+            if file.enrolment.benefit_ended_on is None and _is_over(file, today) and not _waits(file, outcome)
+        ]
+        came_back += Counter(await end(tx, over, "EXPIRED"))
         drawn = draws_of(outcome)
-        return _Closed(_tally(files, outcome, month), outcome.held, Counter(came_back), drawn=drawn)
+        return _Closed(_tally(files, outcome, month), outcome.held, came_back, drawn=drawn)
 
     async def _fail(self, close_id: str, reason: str) -> None:
         """Give a close up, and with it those of later months that count on it."""

@@ -29,6 +29,7 @@ _INSTANT = timedelta(microseconds=1)
 _SHARE_OF: Mapping[str, Share] = {
     "COMMITMENT": Share(committed_cents=1),
     "DRAW": Share(drawn_cents=1),
+    "CLAIM": Share(drawn_cents=1),
     "REVERSAL": Share(drawn_cents=-1),
     "RETURN": Share(returned_cents=1),
     "EXPIRY": Share(returned_cents=1),

@@ -10,6 +10,7 @@ from buffer_ledger.http_circumstances import circumstance_calls
 from buffer_ledger.http_closes import close_calls
 from buffer_ledger.http_comparison import comparison_calls
 from buffer_ledger.http_enrolments import enrolment_calls
+from buffer_ledger.http_exits import exit_calls
 from buffer_ledger.http_funds import fund_calls
 from buffer_ledger.http_parts import BackOffice, Code, Parts
 from buffer_ledger.http_payments import payment_calls
@@ -76,6 +77,7 @@ def router(parts: Parts) -> ServiceRouter:
     book_calls(routes, parts)
     circumstance_calls(routes, parts)
     case_calls(routes, parts)
+    exit_calls(routes, parts)
     close_calls(routes, parts)
     payment_calls(routes, parts)
     proposal_calls(routes, parts)

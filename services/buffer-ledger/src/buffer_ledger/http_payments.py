@@ -11,7 +11,7 @@ from buffer_ledger import payment_runs, payments
 from buffer_ledger.casefiles import OrderState
 from buffer_ledger.draw_log import PURPOSE
 from buffer_ledger.http_parts import BackOffice, Cursor, Limit, Parts, PathId, note
-from buffer_ledger.payments import PaymentOrder
+from buffer_ledger.payments import OrderKind, PaymentOrder, PayTo
 from shared.api import ServiceRouter
 from shared.commands import About, Answer, command
 from shared.database import Tx
@@ -76,6 +76,8 @@ class PaymentOrderAnswer(ResponseModel):
     scheme_id: str
     month: Month
     revision: int
+    kind: OrderKind
+    pay_to: PayTo
     amount_cents: int
     state: OrderState
     replaced_by: str | None = None
@@ -177,6 +179,8 @@ def _order_answer(order: PaymentOrder) -> PaymentOrderAnswer:
         scheme_id=order.scheme_id,
         month=order.month,
         revision=order.revision,
+        kind=order.kind,
+        pay_to=order.pay_to,
         amount_cents=order.amount_cents,
         state=order.state,
         replaced_by=order.replaced_by,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, select, update
 
@@ -29,6 +29,10 @@ from shared.money import Cents
 from shared.months import Month, amsterdam_date
 from shared.tokens import Caller
 
+OrderKind = Literal["DRAW", "CLAIM"]
+"""What an order pays: a month's draw, or a claim that a buffer settles on exit."""
+PayTo = Literal["PERSON", "MUNICIPALITY"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentOrder:
@@ -42,6 +46,8 @@ class PaymentOrder:
     scheme_id: str
     month: Month
     revision: int
+    kind: OrderKind
+    pay_to: PayTo
     amount_cents: Cents
     state: OrderState
     replaced_by: str | None
@@ -205,6 +211,8 @@ def _view(row: Row[Any]) -> PaymentOrder:
         scheme_id=row.scheme_id,
         month=order.month,
         revision=order.revision,
+        kind=row.kind,
+        pay_to=row.pay_to,
         amount_cents=order.amount_cents,
         state=order.state,
         replaced_by=row.replaced_by,

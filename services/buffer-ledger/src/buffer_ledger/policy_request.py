@@ -104,7 +104,6 @@ _NOT_LIVE: Mapping[str, frozenset[object]] = {
     "expiry": frozenset({"CARRY"}),
     "on_negative_correction": frozenset({"RESTORE_ONLY", "RECLAIM"}),
     "replenish": frozenset({"REVOLVE_FROM_SURPLUS"}),
-    "exit_rule": frozenset({"CLAIM_THEN_CLOSE"}),
 }
 """Words that a simulation knows and that do not move real money yet."""
 
@@ -228,7 +227,7 @@ class LivePolicyRequest(PolicyShape):
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         faults = [*super().cross_faults(parsed), *_faults_of_words(parsed, _NOT_LIVE)]
         for index, trigger in enumerate(parsed.get("trigger") or ()):
-            if trigger in {"CLAIM", "LATE_PAYMENT"}:
+            if trigger == "LATE_PAYMENT":
                 faults.append(not_built(f"/trigger/{index}", trigger))
         return faults + _missing_legal_base(parsed)
 

@@ -9,7 +9,9 @@ from buffer_ledger.bookkeeping import buffer
 from buffer_ledger.books import hold
 from buffer_ledger.casefiles import CaseFile, enrolments, load, settled_months
 from buffer_ledger.draw_log import draws_of, note_draws
+from buffer_ledger.exits import finish
 from buffer_ledger.figures import Figures
+from buffer_ledger.funds import tell_returned
 from buffer_ledger.periods import period_of
 from buffer_ledger.proposal_store import Decision, Proposal
 from buffer_ledger.settling import announced, settle
@@ -126,7 +128,9 @@ def _faults(proposal: Proposal, given: Given) -> list[Fault]:
 
 
 def _must_be_possible(proposal: Proposal, file: CaseFile, law: Law, today: date) -> None:
-    if proposal.statutory and not (in_force(law, Month.of(today)) and in_force(law, proposal.month)):
+    # A claim may be older than the article: it is settled on the day of the decision (reading 30).
+    month_in_force = proposal.kind == "CLAIM_SETTLED" or in_force(law, proposal.month)
+    if proposal.statutory and not (in_force(law, Month.of(today)) and month_in_force):
         raise Conflict("article 34b is in force from 1 January 2027: nothing of it is executed before")
     policy, first = file.case.policy, file.enrolment.first_month
     if policy.year_attribution != "BY_BOOKING":
@@ -145,6 +149,9 @@ async def _decide(
     await proposal_store.decide(tx, proposal, decision)
     await hold(tx, {buffer(proposal.enrolment_id): -proposal.amount_cents})
     (enrolment,) = await enrolments(tx, enrolment_ids=[proposal.enrolment_id])
+    if proposal.kind == "CLAIM_SETTLED":
+        await tell_returned(tx, await finish(tx, enrolment, proposal.month, decision.amount_cents))
+        return await get(tx, caller, proposal.proposal_id)
     (file,) = await load(tx, [enrolment], law)
     through = enrolment.closed_through or proposal.month
     outcome = await settle(tx, [file.until(through)], law, "LATE_FACT", actor=caller.subject)

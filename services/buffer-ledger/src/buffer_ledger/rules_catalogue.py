@@ -27,6 +27,8 @@ RULES: Mapping[str, str] = {
     "L034": "Statutory money is neither repaid out of later income nor claimed back.",
     "L035": "A bufferbudget is counted by the calendar year and has the maximum of article 34b(1).",
     "L036": "A decision has the reasons and the reference that its kind of money needs.",
+    "L039": "Bijstand ends on a day of the enrolment after its first, today at the latest.",
+    "L040": "A person is back on or after the day on which bijstand ended.",
     "L041": "A comparison takes each policy from one place, and no more months than one call can run.",
     "L038": "A decision was announced on a day from that of the decision to today.",
     "L037": "At most what is proposed can be agreed to.",

@@ -29,7 +29,7 @@ from buffer_ledger.drawing import is_exhausted, is_low, low_threshold
 from buffer_ledger.policy import DrawAmount, Policy
 from buffer_ledger.proposal_store import Proposal, ProposalFlag, leave_pending, pending_of
 from buffer_ledger.proposal_store import add as add_proposals
-from buffer_ledger.tables import ENROLMENT, PAYMENT_ORDER, SETTLED_MONTH
+from buffer_ledger.tables import ENROLMENT, FUND, PAYMENT_ORDER, SETTLED_MONTH
 from buffer_ledger.timeline import HeldReason, MonthRow, run
 from shared.contracts.events import (
     BufferDrawn,
@@ -320,6 +320,8 @@ def _order_row(tx: Tx, change: Change, order_id: str, take: Entry) -> dict[str, 
         "scheme_id": enrolment.scheme_id,
         "month": str(change.row.month),
         "revision": change.revision,
+        "kind": "DRAW",
+        "pay_to": "PERSON",
         "amount_cents": change.row.draw_cents,
         "state": "OPEN",
         "draw_transaction_id": take.transaction_id,
@@ -559,6 +561,8 @@ async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]
     unsettled = await _unsettled_months(tx, ended)
     await _expire_proposals(tx, ended)
     held = await balances(tx, [buffer(enrolment.enrolment_id) for enrolment in ended])
+    # A place in a statutory scheme is a reservation that confers no right: nobody is written to about it.
+    silent = await _statutory_funds(tx, {enrolment.fund_id for enrolment in ended})
     came_back: dict[str, int] = {}
     entries = []
     for enrolment in ended:
@@ -566,6 +570,8 @@ async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]
         came_back[enrolment.fund_id] = came_back.get(enrolment.fund_id, 0) + rest
         if rest > 0:
             entries.append(_return(tx, enrolment, Cents(rest), reason))
+        if enrolment.fund_id in silent:
+            continue
         told = EnrolmentEnded(
             **_who(enrolment),
             last_month=enrolment.last_month,
@@ -578,6 +584,11 @@ async def end(tx: Tx, ended: Sequence[Enrolment], reason: str) -> dict[str, int]
     left = [{"b_enrolment": enrolment.enrolment_id, "b_reason": reason} for enrolment in ended]
     await tx.execute(_SET_ENDED, left)
     return came_back
+
+
+async def _statutory_funds(reading: ReadTx, fund_ids: Collection[str]) -> set[str]:
+    found = select(FUND.c.fund_id).where(among(FUND.c.fund_id, fund_ids), FUND.c.kind == "STATUTORY")
+    return {row.fund_id for row in await reading.rows(found)}
 
 
 async def _expire_proposals(tx: Tx, ended: Sequence[Enrolment]) -> None:

@@ -1,8 +1,9 @@
 """The tables of the ledger's database, one class each; rows never leave store.py and books.py.
 
 Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
-scheme_policy, donation, seal, fund_snapshot, fund_share, offset_statement, draw_decision and
-decision_announcement. Months are text `YYYY-MM`, which sorts as time does; amounts are whole cents.
+scheme_policy, donation, seal, fund_snapshot, fund_share, offset_statement, exit_settlement,
+draw_decision and decision_announcement. Months are text `YYYY-MM`, which sorts as time does; amounts are
+whole cents.
 """
 
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 from sqlmodel import Field, SQLModel
 
@@ -343,6 +345,11 @@ class EnrolmentRow(LedgerTable, table=True):
     ended_reason: str | None = Field(default=None, sa_type=String(40))
     closed_through: str | None = Field(default=None, sa_type=String(7))
     """The last month a close has gone through for this enrolment; later months are provisional."""
+    benefit_ended_on: date | None = Field(default=None, nullable=True)
+    """The first day without bijstand; None while it goes on."""
+    exit_reason: str | None = Field(default=None, sa_type=String(40))
+    allowance_set_off: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    """Whether the municipality sets the holiday allowance due off against a claim."""
     told_level: str = _code()
     """What was last told of the balance: NORMAL, LOW or EXHAUSTED, so that each crossing is told once."""
     recorded_at: datetime = _instant()
@@ -450,6 +457,8 @@ class PaymentOrderRow(LedgerTable, table=True):
     scheme_id: str = _id()
     month: str = _code(7)
     revision: int
+    kind: str = Field(default="DRAW", sa_type=String(40), sa_column_kwargs={"server_default": "DRAW"})
+    pay_to: str = Field(default="PERSON", sa_type=String(40), sa_column_kwargs={"server_default": "PERSON"})
     amount_cents: int = _cents()
     state: str = _code()
     draw_transaction_id: str = _id(foreign_key="ledger_transaction.transaction_id")
@@ -465,6 +474,7 @@ class PaymentOrderRow(LedgerTable, table=True):
             "payment_order_one_counts",
             "enrolment_id",
             "month",
+            "kind",
             unique=True,
             sqlite_where=_COUNTS,
             postgresql_where=_COUNTS,
@@ -547,6 +557,26 @@ class DecisionAnnouncementRow(LedgerTable, table=True):
     announced_on: date
     recorded_by: str = _code(200)
     recorded_at: datetime = _instant()
+
+
+class ExitSettlementRow(LedgerTable, table=True):
+    """What an exit came to when it was settled; append-only, one for each end of bijstand."""
+
+    __tablename__ = "exit_settlement"
+    exit_id: str = _id(primary_key=True)
+    enrolment_id: str = _id(foreign_key="enrolment.enrolment_id", index=True)
+    benefit_ended_on: date
+    reason: str = _code()
+    paid_cents: int = _cents()
+    entitled_cents: int = _cents()
+    claim_cents: int = _cents()
+    holiday_allowance_cents: int = _cents()
+    offered_cents: int = _cents()
+    settled_cents: int = _cents()
+    complete: bool
+    proposal_id: str | None = _maybe_id()
+    recorded_at: datetime = _instant()
+    __table_args__ = (CheckConstraint("settled_cents <= offered_cents", name="settled_within_offer"),)
 
 
 # ---- the books -------------------------------------------------------------------------------------------
@@ -691,6 +721,7 @@ SETTLED_MONTH = table(SettledMonthRow)
 MONTH_CLOSE = table(MonthCloseRow)
 PAYMENT_ORDER = table(PaymentOrderRow)
 DRAW_PROPOSAL = table(DrawProposalRow)
+EXIT_SETTLEMENT = table(ExitSettlementRow)
 DRAW_DECISION = table(DrawDecisionRow)
 DECISION_ANNOUNCEMENT = table(DecisionAnnouncementRow)
 ACCOUNT = table(AccountRow)
@@ -709,6 +740,7 @@ APPEND_ONLY = (
     "fund_snapshot",
     "fund_share",
     "offset_statement",
+    "exit_settlement",
     "draw_decision",
     "decision_announcement",
 )
