@@ -63,6 +63,13 @@ def test_the_two_practices_of_rounding_a_month_differ() -> None:
     assert award(exact, 2_400, "MONTH_ROUNDED_DOWN", None).monthly_paid_cents == 6_800
 
 
+def test_a_month_is_shown_half_up_to_the_cent_and_nil_pays_nothing() -> None:
+    halves = award([(6, PARTS // 2), (6, PARTS // 2 - 1)], 2_400, "YEAR_DIVIDED", None)
+    assert halves.months_cents == (1,) * 6 + (0,) * 6
+    assert halves.reason == Reason.BELOW_MINIMUM
+    assert [halves.paid_until(months) for months in (0, 1, 12)] == [0, 0, 0]
+
+
 # ---- month by month ---------------------------------------------------------------------------------------
 
 

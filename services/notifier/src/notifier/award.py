@@ -21,13 +21,6 @@ MINIMUM_AWARD: Final = "awir/minimum_award"
 """The parameter of the least award of a year, the same for all toeslagen."""
 
 ToeslagName = Literal["zorgtoeslag", "huurtoeslag", "kindgebondenBudget", "kinderopvangtoeslag"]
-TOESLAGEN: Final[tuple[ToeslagName, ...]] = (
-    "zorgtoeslag",
-    "huurtoeslag",
-    "kindgebondenBudget",
-    "kinderopvangtoeslag",
-)
-
 MonthRule = Literal["YEAR_DIVIDED", "MONTH_ROUNDED_DOWN"]
 
 
