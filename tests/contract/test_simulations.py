@@ -159,10 +159,6 @@ async def test_a_month_without_a_parameter_of_the_law_is_refused_by_name(office:
 NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
     ("/household/ageBand", {"household": {"kind": "COUPLE", "ageBand": "Y18_20"}}),
     (
-        "/policy/triggerSource",
-        {"policy": {"drawAmount": "TOPUP", "capCents": 1, "triggerSource": "OFFICIAL"}},
-    ),
-    (
         "/policy/attributionBasis",
         {"policy": {"drawAmount": "TOPUP", "capCents": 1, "attributionBasis": "AVAILABLE"}},
     ),

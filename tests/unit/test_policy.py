@@ -1,5 +1,6 @@
 """What is drawn for a month, and what holds it down."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ from buffer_ledger.drawing import (
     rule_amount,
 )
 from buffer_ledger.policy import Floor, Policy, policy_from_json, policy_to_json
-from buffer_ledger.timeline import MonthRow, run
+from buffer_ledger.timeline import MonthRow, OffsetStatement, run
 from shared.law import Law
 from shared.money import Cents
 from shared.months import Month
@@ -177,6 +178,36 @@ def test_an_extra_draw_never_passes_the_cap() -> None:
         (40_000, 0),
         (0, 0),
     ]
+
+
+# ---- whose computation a draw rests on
+
+
+OFFICIAL_250 = {JANUARY: OffsetStatement(Cents(27_000), Cents(107_493))}
+
+
+@pytest.mark.parametrize(
+    ("source", "statements", "drawn", "held"),
+    [
+        ("SHADOW", {}, 25_650, ()),
+        ("OFFICIAL", {}, 0, ("STATEMENT_MISSING",)),
+        ("OFFICIAL", OFFICIAL_250, 25_650, ()),
+        ("OFFICIAL", {JANUARY: OffsetStatement(Cents(64_800), Cents(71_583))}, 61_560, ()),
+        ("BOTH_AGREE", {}, 0, ("STATEMENT_MISSING",)),
+        ("BOTH_AGREE", OFFICIAL_250, 25_650, ()),
+        ("BOTH_AGREE", {JANUARY: OffsetStatement(Cents(27_105), Cents(107_393))}, 25_750, ()),
+        ("BOTH_AGREE", {JANUARY: OffsetStatement(Cents(27_107), Cents(107_392))}, 0, ("STATEMENT_DIFFERS",)),
+    ],
+)
+def test_a_draw_waits_for_the_decision_that_its_policy_trusts(
+    source: Any, statements: Any, drawn: int, held: tuple[str, ...]
+) -> None:
+    chosen = policy(draw_amount="REPLACE", trigger_source=source)
+    known = case(slips_of(JANUARY, [25_000]), months=1, rules=SAME_MONTH, policy=chosen)
+
+    (row,) = run(replace(known, statements=statements), Law.load())
+
+    assert (row.draw_cents, row.held) == (drawn, held)
 
 
 # ---- who has to agree

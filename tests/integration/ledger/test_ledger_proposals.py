@@ -15,7 +15,7 @@ from shared.settings import Settings
 from tests.integration.ledger.ledger_office import MUNICIPALITY, OTHER, LedgerOffice, slip, started, stop
 
 FOUR_EYES = {"drawAmount": "REPLACE", "capCents": 100_000, "approval": "FOUR_EYES"}
-STATUTORY = {"drawAmount": "REPLACE", "capCents": 100_000}
+STATUTORY = {"drawAmount": "REPLACE", "capCents": 100_000, "triggerSource": "SHADOW"}
 REASONS = {
     "reasonA": "In February she had less than the norm at hand.",
     "reasonB": "She works two days more since January.",

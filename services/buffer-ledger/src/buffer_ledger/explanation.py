@@ -312,6 +312,26 @@ _HELD: dict[HeldReason, dict[Language, str]] = {
             "from your buffer."
         ),
     },
+    "STATEMENT_MISSING": {
+        "nl": (
+            "Deze maand staat nog niet vast. We wachten op de berekening van de gemeente. Tot dan komt er "
+            "niets uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet. We are waiting for the municipality's own calculation. Until then "
+            "nothing comes from your buffer."
+        ),
+    },
+    "STATEMENT_DIFFERS": {
+        "nl": (
+            "Deze maand staat nog niet vast. De gemeente rekent met andere bedragen dan wij. Een medewerker "
+            "kijkt daar naar. Tot dan komt er niets uit uw buffer."
+        ),
+        "en": (
+            "This month is not final yet. The municipality's amounts are not the same as ours. A member of "
+            "staff looks into it. Until then nothing comes from your buffer."
+        ),
+    },
     "PARKED": {
         "nl": (
             "Deze maand staat nog niet vast, want we kijken nog iets na. Tot dan komt er niets uit uw buffer."

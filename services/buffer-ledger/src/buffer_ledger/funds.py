@@ -182,6 +182,7 @@ def _as_given(policy: Policy) -> dict[str, Any]:
     """The members of a statutory policy as its scheme shows them."""
     return {
         "approval": policy.approval,
+        "triggerSource": policy.trigger_source,
         "period": policy.period,
         "yearAttribution": policy.year_attribution,
         "expiry": policy.expiry,

@@ -109,7 +109,8 @@ class MonthAnswer(ResponseModel):
     revision: int
     recorded_at: datetime | None = Field(None, description="When this revision was recorded.")
     held_reasons: list[str] = Field(
-        description="Why it is not settled: SLIP_MISSING, ESTIMATED, MANUAL_REVIEW, PARKED, "
+        description="Why it is not settled: SLIP_MISSING, ESTIMATED, MANUAL_REVIEW, "
+        "STATEMENT_MISSING, STATEMENT_DIFFERS, PARKED, "
         "NOT_REGISTERED, PARAMETER_MISSING (its "
         "benefit, floor and shortfall are then no figures: they could not be computed), and EXPIRED when "
         "the enrolment ended before it was settled and nothing of it is booked any more."

@@ -94,7 +94,6 @@ class GiftGuardRequest(RequestModel):
 
 
 _NOT_BUILT: Mapping[str, frozenset[object]] = {
-    "trigger_source": frozenset({"OFFICIAL", "BOTH_AGREE"}),
     "attribution_basis": frozenset({"AVAILABLE"}),
 }
 """Words that exist and are not built, by member; what no member lists is no word at all."""

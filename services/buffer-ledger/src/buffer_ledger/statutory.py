@@ -45,6 +45,7 @@ def with_statutory_defaults(policy: Policy, named: Collection[str]) -> Policy:
     partner. `named` holds the fields that were written down."""
     defaults: dict[str, object] = {
         "approval": "OFFICIAL_DECISION",
+        "trigger_source": "OFFICIAL",
         "period": "CALENDAR_YEAR",
         "year_attribution": "BY_BOOKING",
         "expiry": "LAPSE",

@@ -76,7 +76,14 @@ FIRST_COMPUTED = Month(2020, 1)
 """Before it nobody was enrolled anywhere: an earlier month is a slip of the pen."""
 
 HeldReason = Literal[
-    "SLIP_MISSING", "ESTIMATED", "MANUAL_REVIEW", "PARKED", "NOT_REGISTERED", "PARAMETER_MISSING"
+    "SLIP_MISSING",
+    "ESTIMATED",
+    "MANUAL_REVIEW",
+    "STATEMENT_MISSING",
+    "STATEMENT_DIFFERS",
+    "PARKED",
+    "NOT_REGISTERED",
+    "PARAMETER_MISSING",
 ]
 
 
@@ -325,7 +332,8 @@ def _row(
         normal_cents=running.normal(),
         late_cents=_late(case, month, entitled.benefit_paid_cents, before) if known else 0,
     )
-    drawn = _draw(case, month, running, causes) if known else Draw(0, 0, "NONE")
+    trusted = known and not _lacks_statement(case, entitled) and not _differs(case, entitled)
+    drawn = _draw(case, month, running, causes) if trusted else Draw(0, 0, "NONE")
     above_limit = running.above_gift_limit(month, drawn.amount_cents)
     divided = _divided(case, month, drawn, above_limit=above_limit)
     repaid = _repaid(case, entitled, floor, cash, drawn, running.room(month).missing_from_cap_cents)
@@ -456,11 +464,27 @@ def _part_of_month(norms: LawMonth | None, month: Month) -> int | None:
     return int(norms.share_of_month * month.days)
 
 
+def _lacks_statement(case: Case, entitled: Entitlement) -> bool:
+    """Whether the policy draws on the municipality's own decision and the month has none (reading 18)."""
+    return case.policy.trigger_source != "SHADOW" and not case.simulate and not entitled.official
+
+
+def _differs(case: Case, entitled: Entitlement) -> bool:
+    """Whether the policy wants the decision and our computation to agree, and they lie further apart than
+    the municipality's tolerance."""
+    if case.policy.trigger_source != "BOTH_AGREE" or case.simulate or not entitled.official:
+        return False
+    apart = abs(entitled.benefit_paid_cents - entitled.shadow_paid_cents)
+    return apart > entitled.rules.case_tolerance_cents
+
+
 def _held(case: Case, entitled: Entitlement) -> tuple[HeldReason, ...]:
     reasons: list[tuple[bool, HeldReason]] = [
         (entitled.missing_slips > 0, "SLIP_MISSING"),
         (entitled.estimated, "ESTIMATED"),
         (entitled.manual_review, "MANUAL_REVIEW"),
+        (_lacks_statement(case, entitled), "STATEMENT_MISSING"),
+        (_differs(case, entitled), "STATEMENT_DIFFERS"),
         (case.parked, "PARKED"),
         (not case.registered, "NOT_REGISTERED"),
         (entitled.missing_parameter is not None, "PARAMETER_MISSING"),
