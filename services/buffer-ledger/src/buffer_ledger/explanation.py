@@ -30,9 +30,49 @@ _TEXT: dict[str, dict[Language, str]] = {
         "nl": "In {month} kreeg u geen loon.",
         "en": "In {month} you received no wages.",
     },
+    "handed_over": {
+        "nl": "Uw werkgever betaalt uw loon over {base} aan de gemeente: {earned}.",
+        "en": "Your employer pays your wages for {base} to the municipality: {earned}.",
+    },
     "other_cash": {
-        "nl": "U kreeg ook {other_cash} vakantiegeld van uw werk.",
-        "en": "You also received {other_cash} in holiday pay from your work.",
+        "nl": "U kreeg ook {other_cash} aan ander geld, zoals vakantiegeld.",
+        "en": "You also received {other_cash} in other money, such as holiday pay.",
+    },
+    "days": {
+        "nl": "U hebt deze maand {days} dagen bijstand. Alle bedragen zijn voor die dagen.",
+        "en": "You have bijstand for {days} days this month. All amounts are for those days.",
+    },
+    "no_days": {
+        "nl": "U hebt deze maand geen bijstand.",
+        "en": "You have no bijstand this month.",
+    },
+    "exempt": {
+        "nl": "Van uw loon telt {exempt} niet mee.",
+        "en": "Of your wages {exempt} does not count.",
+    },
+    "debt": {
+        "nl": "Een eerdere maand was lager dan nul. Daarom telt er {debt} minder loon mee.",
+        "en": "An earlier month was below zero. So {debt} less of your wages counts.",
+    },
+    "other_income": {
+        "nl": "Naast uw loon telt er {other_income} mee.",
+        "en": "Beside your wages {other_income} counts.",
+    },
+    "told_offset": {
+        "nl": "De gemeente houdt {offset} in op uw uitkering. Dat heeft de gemeente aan ons doorgegeven.",
+        "en": "The municipality withholds {offset} from your benefit. The municipality told us so.",
+    },
+    "told_no_offset": {
+        "nl": "De gemeente houdt niets in op uw uitkering. Dat heeft de gemeente aan ons doorgegeven.",
+        "en": "The municipality withholds nothing from your benefit. The municipality told us so.",
+    },
+    "told_benefit": {
+        "nl": "Uw uitkering is dan {benefit}.",
+        "en": "Your benefit is then {benefit}.",
+    },
+    "fixed_benefit": {
+        "nl": "De gemeente betaalt u naar verwachting een vast bedrag: {benefit}.",
+        "en": "The municipality is expected to pay you a fixed amount: {benefit}.",
     },
     "offset": {
         "nl": (
@@ -398,10 +438,7 @@ def explain(row: MonthRow, language: Language, *, expired: bool = False) -> str:
     if "PARAMETER_MISSING" in row.held:
         why = _EXPIRED if expired else _HELD["PARAMETER_MISSING"]
         return " ".join((_say(_wage(row), language, names), why[language]))
-    parts = [_wage(row)]
-    if row.other_cash_cents > 0:
-        parts.append("other_cash")
-    parts += [_withheld(row), "benefit", "floor"]
+    parts = [_wage(row), *_circumstances(row), *_benefit(row), "floor"]
     if expired:
         preview = "expired_preview" if row.draw_cents > 0 else "expired_preview_nothing"
         said = " ".join(_say(part, language, names) for part in [*parts, preview])
@@ -417,11 +454,33 @@ def explain(row: MonthRow, language: Language, *, expired: bool = False) -> str:
 
 
 def _wage(row: MonthRow) -> str:
+    if row.offset_method == "SURPLUS" and row.attributed_wage_cents > 0:
+        return "handed_over"
     return "wage" if row.wage_cents > 0 else "no_wage"
 
 
-def _withheld(row: MonthRow) -> str:
-    return "offset" if row.offset_cents > 0 else "no_offset"
+def _circumstances(row: MonthRow) -> list[str]:
+    """What else the amounts of the month follow from, where there is something to tell."""
+    tellable = (
+        (row.other_cash_cents > 0, "other_cash"),
+        (row.days_of_right is not None and row.days_of_right > 0, "days"),
+        (row.days_of_right == 0, "no_days"),
+        (row.exempt_cents > 0, "exempt"),
+        (row.debt_cents < 0, "debt"),
+        (row.other_income_cents > 0, "other_income"),
+    )
+    return [part for holds, part in tellable if holds]
+
+
+def _benefit(row: MonthRow) -> list[str]:
+    """What is withheld and paid: expected where we computed it, as told where the municipality decided."""
+    if row.days_of_right == 0:
+        return ["told_benefit" if row.official else "benefit"]
+    if row.official:
+        return ["told_offset" if row.offset_cents > 0 else "told_no_offset", "told_benefit"]
+    if row.offset_method == "SURPLUS":
+        return ["fixed_benefit"]
+    return ["offset" if row.offset_cents > 0 else "no_offset", "benefit"]
 
 
 def _outcome(row: MonthRow) -> str:
@@ -483,6 +542,10 @@ def _names(row: MonthRow, language: Language) -> dict[str, str]:
     amounts = {
         "wage": row.wage_cents,
         "other_cash": row.other_cash_cents,
+        "earned": row.attributed_wage_cents,
+        "exempt": row.exempt_cents,
+        "debt": -row.debt_cents,
+        "other_income": row.other_income_cents,
         "offset": row.offset_cents,
         "benefit": row.benefit_paid_cents,
         "cash": row.cash_cents,
@@ -502,6 +565,7 @@ def _names(row: MonthRow, language: Language) -> dict[str, str]:
     bases = [_month_name(base, language) for base in row.base_months]
     return {
         **texts,
+        "days": str(row.days_of_right),
         "month": _month_name(row.month, language),
         "base": _AND[language].join(bases),
     }
