@@ -153,7 +153,7 @@ class Desk:
     languages: tuple[str, ...] = ("nl", "en")
     notify_url: str | None = None
     quiet_hours: str = "none"
-    most_a_day: int = 0
+    most_a_day: int = 5
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     metrics: Metrics = field(default_factory=Metrics)
     log: StringIO = field(default_factory=StringIO)

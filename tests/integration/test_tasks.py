@@ -143,6 +143,8 @@ async def test_an_email_that_came_back_goes_as_a_letter_and_twice_asks_for_a_new
     assert len(list((tmp_path / "letters").glob("*.pdf"))) == 3
     [task] = (await notifier.client.get("/v1/tasks")).json()["items"]
     assert (task["kind"], task["channel"]) == ("CONTACT", "EMAIL")
+    household = (await notifier.client.get(PATH)).json()
+    assert (household["broken"], household["bufferMessagesBy"]) == (["EMAIL"], "LETTER")
     assert "text" not in task
     elsewhere = notifier.headers(ROLE="backoffice", MUNICIPALITY="0599")
     answer = await notifier.client.post(bounced, json={"channel": "EMAIL"}, headers=elsewhere)

@@ -284,6 +284,10 @@ class HouseholdView(ResponseModel):
     buffer_messages_by: ChannelName | None = Field(
         default=None, description="How messages about the buffer go out now; absent: there is no way."
     )
+    broken: list[ChannelName] = Field(
+        default_factory=list,
+        description="Channels whose address bounced too often: they wait for a new contact.",
+    )
     recorded_at: datetime
 
 
@@ -321,9 +325,13 @@ class EvidenceView(ResponseModel):
 
     attempt: int
     outcome: Literal["ACCEPTED", "REFUSED", "LATER", "UNKNOWN"]
-    code: int | None = Field(default=None, description="What the mail server answered (SMTP).")
+    code: int | None = Field(
+        default=None, description="What the mail server (SMTP) or provider (HTTP) answered."
+    )
     text: str
-    header_id: str | None = Field(default=None, description="Message-ID of the e-mail, the same each time.")
+    header_id: str | None = Field(
+        default=None, description="Message-ID of the e-mail, the same each time; or the provider's id."
+    )
     recorded_at: datetime
 
 

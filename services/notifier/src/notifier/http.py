@@ -76,7 +76,9 @@ def make_router(
             await notifications.record_contact(tx, participant_id, form.municipality, contact)
             await _log(tx, caller, RECORD, participant_id)
             about = About(participant_id, PURPOSE, RECORD)
-            return Answer(await _household(tx, keys, participant_id, form.municipality), about=about)
+            return Answer(
+                await _household(tx, keys, notifications, participant_id, form.municipality), about=about
+            )
 
         return await command(request, database, caller, run)
 
@@ -84,7 +86,7 @@ def make_router(
     async def get_household(participant_id: ParticipantId, caller: BackOffice) -> HouseholdView:
         """How a participant can be reached; the read is logged."""
         async with database.write() as tx:
-            household = await _household(tx, keys, participant_id, caller.of_municipality)
+            household = await _household(tx, keys, notifications, participant_id, caller.of_municipality)
             await _log(tx, caller, "read contact", participant_id)
         return household
 
@@ -174,7 +176,9 @@ async def _must_know(tx: Tx, participant_id: str, municipality: str) -> None:
         raise NotFound(FORGOTTEN)
 
 
-async def _household(tx: Tx, keys: KeyStore, participant_id: str, municipality: str) -> HouseholdView:
+async def _household(
+    tx: Tx, keys: KeyStore, notifications: Notifications, participant_id: str, municipality: str
+) -> HouseholdView:
     found = await store.household(tx, participant_id, municipality)
     person = await store.person(tx, participant_id)
     if found is None or person is None:
@@ -183,12 +187,14 @@ async def _household(tx: Tx, keys: KeyStore, participant_id: str, municipality: 
     if opened is None:
         raise NotFound(FORGOTTEN)
     contact = Contact.from_bytes(opened)
+    broken = await notifications.broken_channels(tx, participant_id, municipality)
     return HouseholdView(
         participant_id=participant_id,
         municipality=municipality,
         contact=ContactView.of(contact),
         registered=person.state == "REGISTERED",
-        buffer_messages_by=contact.channel_for(MessageKind.BUFFER_MONTH),
+        buffer_messages_by=contact.channel_for(MessageKind.BUFFER_MONTH, broken),
+        broken=sorted(broken),
         recorded_at=found.recorded_at,
     )
 

@@ -17,7 +17,7 @@ from notifier.contacts import ChannelName, Contact
 from notifier.languages import MessageLanguage
 from notifier.news import Announcement, PersonNews, hear
 from notifier.wording import Content, MessageKind, Sender, Templates, Wording, word
-from shared.database import Tx
+from shared.database import ReadTx, Tx
 from shared.errors import NotFound, PoisonMessage
 from shared.inbox import Incoming
 from shared.metrics import ServiceMetrics
@@ -115,6 +115,13 @@ class Notifications:
         await store.save_household(tx, participant_id, municipality, sealed)
         await followed.end_contact_tasks(tx, participant_id)
         await self._prepare(tx, [participant_id])
+
+    async def broken_channels(
+        self, reading: ReadTx, participant_id: str, municipality: str
+    ) -> frozenset[ChannelName]:
+        """The channels of a person's contact that bounced too often to be used again."""
+        found = await self._bounces.broken(reading, [participant_id])
+        return frozenset(found.get((participant_id, municipality), ()))
 
     # ---- from news to a message with a way out -----------------------------------------------------------
 
