@@ -266,3 +266,79 @@ async def test_presets_say_what_a_live_scheme_has_to_add(office: httpx.AsyncClie
         "BUFFERBUDGET_34B": [],
         "ROTTERDAM_INCOME_GUARANTEE": ["legalBase"],
     }
+
+
+async def test_everything_a_benefit_follows_from_can_be_simulated(office: httpx.AsyncClient) -> None:
+    couple = await _months(
+        office,
+        household={"kind": "COUPLE", "otherIncome": [{"month": "2026-01", "amountCents": 1, "kind": "RENT"}]},
+        wages=[
+            {"month": "2026-01", "netCents": 90_000},
+            {"month": "2026-01", "netCents": 90_000, "person": "PARTNER"},
+        ],
+    )
+    shared = await _months(office, household={"kind": "SINGLE", "adultsSharingCosts": 2})
+    changed = await _months(
+        office,
+        lastMonth="2026-02",
+        householdChanges=[{"from": "2026-02-15", "household": {"kind": "COUPLE"}}],
+    )
+    part = await _months(
+        office, benefitPeriods=[{"from": "2026-01-16"}], otherCash=[{"month": "2026-01", "amountCents": 500}]
+    )
+    granted = await _months(
+        office,
+        exemptions=[
+            {"kind": "GENERAL", "share": "0.25", "firstMonth": "2026-01", "months": 6, "monthsUsed": 5}
+        ],
+        wages=[{"month": "2026-01", "netCents": 80_000}, {"month": "2026-02", "netCents": 80_000}],
+    )
+
+    # 2 x 951.23 of wages and one cent beside them
+    assert couple[0]["countedCents"] == 190_247
+    # half of the norm of a couple is 1,001.07
+    assert shared[0]["benefitPaidCents"] + shared[0]["holidayReserveCents"] == 100_107
+    assert [month["floorCents"] for month in changed] == [133_143, 161_673]
+    assert (part[0]["daysOfRight"], part[0]["floorCents"], part[0]["otherCashCents"]) == (16, 68_719, 500)
+    assert [month["exemptCents"] for month in granted] == [20_000, 0]
+
+
+async def test_four_weeks_extra_pay_and_an_estimate_can_be_simulated(office: httpx.AsyncClient) -> None:
+    four_weeks = await _months(
+        office,
+        wages=[
+            {
+                "periodFrom": "2025-12-29",
+                "periodTo": "2026-01-25",
+                "payDate": "2026-01-23",
+                "netCents": 73_846,
+                "holidayPayCents": 1_000,
+                "yearEndPayCents": 2_000,
+            }
+        ],
+        municipality={"offsetMethod": "M0", "yearEndPay": "WHEN_PAID_NEXT_MONTH"},
+        lastMonth="2026-02",
+    )
+    estimated = await _months(
+        office,
+        municipality={"offsetMethod": "EST"},
+        wages=[{"month": "2026-01", "netCents": 60_000, "source": "ESTIMATE"}],
+    )
+
+    assert (four_weeks[0]["attributedWageCents"], four_weeks[0]["otherCashCents"]) == (80_000, 3_000)
+    assert four_weeks[1]["countedCents"] == four_weeks[1]["otherIncomeCents"] == 2_000
+    assert (estimated[0]["provisional"], estimated[0]["heldReasons"]) == (True, ["ESTIMATED"])
+    assert estimated[0]["benefitPaidCents"] == 71_583
+
+
+async def test_a_partner_beside_somebody_alone_is_refused(office: httpx.AsyncClient) -> None:
+    body = _body(wages=[{"month": "2026-01", "netCents": 1, "person": "PARTNER"}])
+    answer = await office.post("/simulations", json=body)
+    assert [(f["rule"], f["pointer"]) for f in answer.json()["errors"]] == [("L061", "/wages/0/person")]
+
+
+async def _months(office: httpx.AsyncClient, **members: Any) -> list[dict[str, Any]]:
+    answer = await office.post("/simulations", json=_body(**members))
+    assert answer.status_code == 200, answer.text
+    months: list[dict[str, Any]] = answer.json()["months"]
+    return months

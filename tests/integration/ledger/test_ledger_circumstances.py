@@ -146,6 +146,29 @@ async def test_two_earners_have_a_claim_each_and_a_partners_late_slip_settles_ag
     assert both["revision"] == 2
 
 
+async def test_two_partners_with_a_buffer_each_draw_the_amount_once(ledger: LedgerOffice) -> None:
+    scheme = await ledger.scheme(method="M0")
+    people = [await somebody(ledger), await somebody(ledger)]
+    buffers = [
+        await enrolled(ledger, scheme, person, household={"kind": "COUPLE", "partnerParticipantId": partner})
+        for person, partner in (people, people[::-1])
+    ]
+    await ledger.hear(slip(people[0], "2026-01", 90_000), slip(people[1], "2026-01", 90_000))
+    await ledger.close("2026-01")
+
+    months = [(await ledger.settled(buffer))[0] for buffer in buffers]
+
+    # 1,800.00 and a benefit of 94.69 are 7.33 less than 1,902.02
+    assert [month["shortfallCents"] for month in months] == [733, 733]
+    assert sorted(month["drawCents"] for month in months) == [0, 733]
+    await ledger.hear(slip(people[1], "2026-01", 0, version=2))
+    months = [(await ledger.settled(buffer))[0] for buffer in buffers]
+    # 900.00 and 998.36 are 3.66 less, which is below the smallest draw
+    assert [month["shortfallCents"] for month in months] == [366, 366]
+    assert [month["drawCents"] for month in months] == [0, 0]
+    await ledger.must_be_sound()
+
+
 async def test_a_couple_of_which_one_has_no_right_waits_for_a_person(ledger: LedgerOffice) -> None:
     scheme = await ledger.scheme()
     person = await somebody(ledger)

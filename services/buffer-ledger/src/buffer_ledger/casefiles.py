@@ -28,7 +28,7 @@ from buffer_ledger.tables import (
     UNCHANGED_MONTH,
     ZERO_MONTH,
 )
-from buffer_ledger.timeline import Case, MonthRow
+from buffer_ledger.timeline import Case, MonthRow, run
 from shared.database import ReadTx, Tx, among
 from shared.law import Law
 from shared.money import Cents
@@ -280,7 +280,7 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
                 agreement=agreement,
             )
         )
-    return files
+    return await _held_to_one_amount(reading, files, law)
 
 
 def _right(enrolment: Enrolment, periods: Sequence[BenefitPeriod] | None) -> Sequence[BenefitPeriod] | None:
@@ -350,6 +350,40 @@ async def _gifts(reading: ReadTx, people: Collection[str]) -> dict[str, list[_Gi
         gift = _Gift(row.enrolment_id, month, year, row.amount_cents, row.executed_on is not None)
         gifts.setdefault(row.participant_id, []).append(gift)
     return gifts
+
+
+async def _held_to_one_amount(reading: ReadTx, files: list[CaseFile], law: Law) -> list[CaseFile]:
+    """Of two partners with an enrolment each, the later one draws what the earlier one leaves of the rule's
+    amount (reading 15). The earlier one is taken as it is computed now, where it is among the files."""
+    partners = {file.enrolment.partner_id for file in files if file.enrolment.partner_id is not None}
+    if not partners:
+        return files
+    theirs = await enrolments(reading, participant_ids=partners)
+    settled = await settled_months(reading, [enrolment.enrolment_id for enrolment in theirs])
+    here = {file.enrolment.enrolment_id: file for file in files}
+    held = []
+    for file in files:
+        drawn = dict(file.case.drawn_elsewhere)
+        for other in theirs:
+            if not _comes_before(other, file.enrolment):
+                continue
+            draws: dict[Month, int] = {
+                month: standing.row.draw_cents
+                for month, standing in settled.get(other.enrolment_id, {}).items()
+            }
+            if other.enrolment_id in here and other.state == "ACTIVE":
+                now = run(here[other.enrolment_id].case, law)
+                draws |= {row.month: row.draw_cents + row.proposed_cents for row in now}
+            for month, cents in draws.items():
+                drawn[month] = drawn.get(month, 0) + cents
+        held.append(replace(file, case=replace(file.case, drawn_elsewhere=drawn)))
+    return held
+
+
+def _comes_before(other: Enrolment, enrolment: Enrolment) -> bool:
+    """Whether another enrolment is the partner's, points back, and is the one that draws first."""
+    couple = other.participant_id == enrolment.partner_id and other.partner_id == enrolment.participant_id
+    return couple and other.enrolment_id < enrolment.enrolment_id
 
 
 @dataclass(frozen=True, slots=True)
