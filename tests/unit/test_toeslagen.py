@@ -325,6 +325,30 @@ def test_every_figure_of_a_receipt_is_of_the_year_and_names_its_source(year: int
     assert "kindgebonden_budget/single_parent" not in named
 
 
+@pytest.mark.parametrize(
+    ("people", "year", "shown"),
+    [
+        (household(rent=60_000), 2026, {"basishuur_single", "cut_off_small", "maximum_rent"}),
+        (household(8, rent=60_000), 2026, {"basishuur_shared", "cut_off_small", "maximum_rent"}),
+        (household(8, 9, rent=60_000), 2026, {"basishuur_shared", "cut_off_large", "maximum_rent"}),
+        (household(age=20, rent=60_000), 2026, {"basishuur_single", "cut_off_small", "maximum_rent_young"}),
+        (
+            household(age=20, rent=60_000, adapted=True),
+            2026,
+            {"basishuur_single", "cut_off_small", "maximum_rent"},
+        ),
+        (household(rent=60_000), 2025, {"norm_rent_lowest_single", "cut_off_small", "maximum_rent"}),
+    ],
+)
+def test_the_receipt_of_huurtoeslag_shows_the_figures_of_this_household(
+    people: ToeslagHousehold, year: int, shown: set[str]
+) -> None:
+    which = {"cut_off_small", "cut_off_large", "maximum_rent", "maximum_rent_young"}
+    which |= {f"{name}_{kind}" for name in ("basishuur", "norm_rent_lowest") for kind in ("single", "shared")}
+    lines = receipts(LAW, year, people, LOW)["huurtoeslag"]
+    assert {line.parameter.partition("/")[2] for line in lines} & which == shown
+
+
 def test_the_receipt_of_childcare_shows_the_row_of_the_income() -> None:
     people = household(3, 8, care=(Care("DAYCARE", 100, 900), Care("AFTER_SCHOOL", 90, 900)))
     rows = [
