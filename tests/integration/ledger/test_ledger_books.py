@@ -38,6 +38,12 @@ async def test_what_is_booked_cannot_be_changed_deleted_or_written_again(
     await _decided(ledger, person)
     if table in {"draw_decision", "decision_announcement"}:
         await _agreed(ledger)
+    if table == "repayment":
+        (order, *_) = await ledger.orders(enrolmentId=enrolment)
+        path = f"/payment-orders/{order['orderId']}/_executed"
+        await ledger.call("POST", path, {"executedOn": "2026-03-01"})
+        body = {"month": "2026-02", "amountCents": 100, "receivedOn": "2026-03-01"}
+        await ledger.call("POST", f"/enrolments/{enrolment}/repayments", body)
     if table == "exit_settlement":
         body = {"benefitEndedOn": "2026-02-01", "reason": "WORK"}
         ledger.at("2026-03-09")

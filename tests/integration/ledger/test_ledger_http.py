@@ -142,7 +142,6 @@ BASE = {"reference": "B&W 2026/14", "date": "2026-01-06"}
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("replenish", "REVOLVE_FROM_SURPLUS"),
         ("payee", "SPLIT_SPOUSES"),
         ("expiry", "CARRY"),
         ("onNegativeCorrection", "RECLAIM"),

@@ -57,6 +57,7 @@ class FundFigures:
     drawn_cents: int = 0
     returned_cents: int = 0
     executed_cents: int = 0
+    repaid_cents: int = 0
     available_cents: int = 0
 
 
@@ -180,6 +181,7 @@ async def fund_figures(reading: ReadTx, fund_ids: Collection[str]) -> dict[str, 
             drawn_cents=total(fund_id, "DRAW", "CLAIM") - total(fund_id, "REVERSAL"),
             returned_cents=total(fund_id, "RETURN", "EXPIRY"),
             executed_cents=total(fund_id, "EXECUTION"),
+            repaid_cents=total(fund_id, "REPAYMENT"),
             available_cents=free.get(fund_free(fund_id), 0),
         )
         for fund_id in fund_ids

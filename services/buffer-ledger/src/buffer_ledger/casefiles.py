@@ -22,6 +22,7 @@ from buffer_ledger.tables import (
     FUND,
     PARTICIPANT,
     PAYMENT_ORDER,
+    REPAYMENT,
     SCHEME_POLICY,
     SETTLED_MONTH,
     SLIP,
@@ -228,6 +229,7 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
     orders = await counting_orders(reading, ids)
     agreed = await agreements(reading, ids)
     gifts = await _gifts(reading, people)
+    repaid = await _repaid(reading, ids)
     files = []
     for enrolment in listed:
         own_orders = orders.get(enrolment.enrolment_id, {})
@@ -269,6 +271,7 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
             registered={each.municipality for each in (person, partner) if each is not None} == here,
             parked=any(each.parked for each in (person, partner) if each is not None),
         )
+        case = replace(case, repaid=repaid.get(enrolment.enrolment_id, {}))
         agreement = agreed.get(enrolment.enrolment_id, NOTHING_AGREED)
         case = _with_people(case, agreement, enrolment, gifts.get(enrolment.participant_id, ()), law)
         files.append(
@@ -281,6 +284,17 @@ async def load(reading: ReadTx, listed: Sequence[Enrolment], law: Law) -> list[C
             )
         )
     return await _held_to_one_amount(reading, files, law)
+
+
+async def _repaid(reading: ReadTx, enrolment_ids: Collection[str]) -> dict[str, dict[Month, int]]:
+    """What came back by month, by enrolment."""
+    repaid: dict[str, dict[Month, int]] = {}
+    found = select(REPAYMENT).where(among(REPAYMENT.c.enrolment_id, enrolment_ids))
+    for row in await reading.rows(found):
+        months = repaid.setdefault(row.enrolment_id, {})
+        month = month_of(row.month)
+        months[month] = months.get(month, 0) + row.amount_cents
+    return repaid
 
 
 def _right(enrolment: Enrolment, periods: Sequence[BenefitPeriod] | None) -> Sequence[BenefitPeriod] | None:

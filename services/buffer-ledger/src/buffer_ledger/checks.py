@@ -238,10 +238,10 @@ async def _fund_adds_up(
             )
         ]
         held = -summed.get(bank(fund_id), 0)
-        if held != figures.donated_cents - figures.executed_cents:
+        if held != figures.donated_cents - figures.executed_cents + figures.repaid_cents:
             wrong.append(
                 f"fund {fund_id}: the bank holds {held} cents where donations and payments leave "
-                f"{figures.donated_cents - figures.executed_cents}"
+                f"{figures.donated_cents - figures.executed_cents + figures.repaid_cents}"
             )
     return tuple(wrong)
 

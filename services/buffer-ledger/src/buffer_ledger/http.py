@@ -15,6 +15,7 @@ from buffer_ledger.http_funds import fund_calls
 from buffer_ledger.http_parts import BackOffice, Code, Parts
 from buffer_ledger.http_payments import payment_calls
 from buffer_ledger.http_proposals import proposal_calls
+from buffer_ledger.http_repayments import repayment_calls
 from buffer_ledger.http_simulations import simulation_calls
 from buffer_ledger.http_statements import statement_calls
 from buffer_ledger.municipalities import Municipality
@@ -78,6 +79,7 @@ def router(parts: Parts) -> ServiceRouter:
     circumstance_calls(routes, parts)
     case_calls(routes, parts)
     exit_calls(routes, parts)
+    repayment_calls(routes, parts)
     close_calls(routes, parts)
     payment_calls(routes, parts)
     proposal_calls(routes, parts)

@@ -101,8 +101,7 @@ _NOT_BUILT: Mapping[str, frozenset[object]] = {
 _NOT_LIVE: Mapping[str, frozenset[object]] = {
     "payee": frozenset({"MUNICIPALITY", "SPLIT_SPOUSES"}),
     "expiry": frozenset({"CARRY"}),
-    "on_negative_correction": frozenset({"RESTORE_ONLY", "RECLAIM"}),
-    "replenish": frozenset({"REVOLVE_FROM_SURPLUS"}),
+    "on_negative_correction": frozenset({"RECLAIM"}),
 }
 """Words that a simulation knows and that do not move real money yet."""
 
@@ -228,6 +227,13 @@ class LivePolicyRequest(PolicyShape):
         for index, trigger in enumerate(parsed.get("trigger") or ()):
             if trigger == "LATE_PAYMENT":
                 faults.append(not_built(f"/trigger/{index}", trigger))
+        if (
+            parsed.get("replenish") == "REVOLVE_FROM_SURPLUS"
+            and parsed.get("college_confirmation", 0) is None
+        ):
+            # Repayable money counts as income until the college has confirmed otherwise (reading 27).
+            detail = "is required: repayable money may count as income until the college confirmed otherwise"
+            faults.append(Fault("L043", "/collegeConfirmation", detail))
         return faults + _missing_legal_base(parsed)
 
 

@@ -29,6 +29,8 @@ RULES: Mapping[str, str] = {
     "L036": "A decision has the reasons and the reference that its kind of money needs.",
     "L039": "Bijstand ends on a day of the enrolment after its first, today at the latest.",
     "L040": "A person is back on or after the day on which bijstand ended.",
+    "L042": "Money comes back for a month of the enrolment, on a day from that month's first to today.",
+    "L043": "A buffer is repaid out of later income only with the collegeConfirmation of its scheme.",
     "L041": "A comparison takes each policy from one place, and no more months than one call can run.",
     "L038": "A decision was announced on a day from that of the decision to today.",
     "L037": "At most what is proposed can be agreed to.",

@@ -486,10 +486,13 @@ def _crossing(enrolment: Enrolment, month: Month, level: Level, balance_cents: i
 def _events_of(change: Change) -> list[Event]:
     """What a change of a month's draw is to the person: drawn, and replenished where it became less."""
     row, before = change.row, change.draw_before
-    if row.draw_cents == before:
-        return []
     events: list[Event] = []
     shared = {**_who(change.enrolment), "month": row.month, "revision": change.revision}
+    if change.give_back is not None:
+        amount = change.give_back.transaction.amount_cents
+        events.append(BufferReplenished(**shared, amount_cents=amount, balance_cents=row.balance_cents))
+    if row.draw_cents == before:
+        return events
     if row.draw_cents < before:
         amount = Cents(before - row.draw_cents)
         events.append(BufferReplenished(**shared, amount_cents=amount, balance_cents=row.balance_cents))

@@ -1,7 +1,7 @@
 """The tables of the ledger's database, one class each; rows never leave store.py and books.py.
 
 Append-only (triggers, and on PostgreSQL no grant either): ledger_transaction, transfer, settled_month,
-scheme_policy, donation, seal, fund_snapshot, fund_share, offset_statement, exit_settlement,
+scheme_policy, donation, seal, fund_snapshot, fund_share, offset_statement, repayment, exit_settlement,
 draw_decision and decision_announcement. Months are text `YYYY-MM`, which sorts as time does; amounts are
 whole cents.
 """
@@ -559,6 +559,19 @@ class DecisionAnnouncementRow(LedgerTable, table=True):
     recorded_at: datetime = _instant()
 
 
+class RepaymentRow(LedgerTable, table=True):
+    """Money that a person really gave back, and the month it belongs to; append-only."""
+
+    __tablename__ = "repayment"
+    repayment_id: str = _id(primary_key=True)
+    enrolment_id: str = _id(foreign_key="enrolment.enrolment_id", index=True)
+    month: str = _code(7)
+    amount_cents: int = _cents()
+    received_on: date
+    recorded_at: datetime = _instant()
+    __table_args__ = (CheckConstraint("amount_cents > 0", name="amount_positive"),)
+
+
 class ExitSettlementRow(LedgerTable, table=True):
     """What an exit came to when it was settled; append-only, one for each end of bijstand."""
 
@@ -721,6 +734,7 @@ SETTLED_MONTH = table(SettledMonthRow)
 MONTH_CLOSE = table(MonthCloseRow)
 PAYMENT_ORDER = table(PaymentOrderRow)
 DRAW_PROPOSAL = table(DrawProposalRow)
+REPAYMENT = table(RepaymentRow)
 EXIT_SETTLEMENT = table(ExitSettlementRow)
 DRAW_DECISION = table(DrawDecisionRow)
 DECISION_ANNOUNCEMENT = table(DecisionAnnouncementRow)
@@ -740,6 +754,7 @@ APPEND_ONLY = (
     "fund_snapshot",
     "fund_share",
     "offset_statement",
+    "repayment",
     "exit_settlement",
     "draw_decision",
     "decision_announcement",

@@ -225,6 +225,8 @@ class Case:
     other_cash: Mapping[Month, int] = field(default_factory=dict)
     statements: Mapping[Month, OffsetStatement] = field(default_factory=dict)
     received_in: Mapping[Month, int] = field(default_factory=dict)
+    repaid: Mapping[Month, int] = field(default_factory=dict)
+    """What the person really gave back, by the month it belongs to."""
 
 
 def run(case: Case, law: Law) -> tuple[MonthRow, ...]:
@@ -287,6 +289,10 @@ def _paid_row(
     paid = case.paid[month]
     running.set_aside(month, -paid.draw_cents)
     now = _as_known_now(case, entitlements, month, running, before)
+    if not case.simulate:
+        back = case.repaid.get(month, 0)
+        after = Cents(paid.cash_cents + paid.draw_cents - back)
+        paid = replace(paid, repayment_cents=Cents(back), cash_after_cents=after)
     running.owed_cents -= paid.netted_cents
     if now is not None and case.policy.on_negative_correction == "NET_NEXT_DRAW":
         running.owed_cents += max(0, paid.draw_cents - now.draw_cents - now.proposed_cents)
@@ -336,7 +342,7 @@ def _row(
     drawn = _draw(case, month, running, causes) if trusted else Draw(0, 0, "NONE")
     above_limit = running.above_gift_limit(month, drawn.amount_cents)
     divided = _divided(case, month, drawn, above_limit=above_limit)
-    repaid = _repaid(case, entitled, floor, cash, drawn, running.room(month).missing_from_cap_cents)
+    repaid = _repaid(case, entitled, month, floor, cash, drawn, running.room(month).missing_from_cap_cents)
     held = _held(case, entitled)
     running.use(month, divided.booked_cents + divided.proposed_cents, repaid)
     running.owed_cents -= drawn.netted_cents
@@ -428,10 +434,18 @@ def _late(case: Case, month: Month, benefit_cents: int, before: Sequence[MonthRo
 
 
 def _repaid(
-    case: Case, entitled: Entitlement, floor: int, cash_cents: int, drawn: Draw, used_cents: int
+    case: Case,
+    entitled: Entitlement,
+    month: Month,
+    floor: int,
+    cash_cents: int,
+    drawn: Draw,
+    used_cents: int,
 ) -> Cents:
-    """What flows back at once, which only a simulation books: a real buffer waits for the money."""
-    if not case.simulate or entitled.missing_parameter is not None:
+    """What flows back: in a simulation at once, to a real buffer what really came."""
+    if not case.simulate:
+        return Cents(case.repaid.get(month, 0))
+    if entitled.missing_parameter is not None:
         return _NIL
     return repayment(
         case.policy,
