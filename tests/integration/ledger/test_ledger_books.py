@@ -172,6 +172,7 @@ async def _decided(ledger: LedgerOffice, person: str) -> None:
         "participant_id": person,
         "municipality": "0344",
         "month": "2026-01",
+        "number": 1,
         "counted_cents": 0,
         "benefit_paid_cents": 0,
         "holiday_allowance_cents": 0,
