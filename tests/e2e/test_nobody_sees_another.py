@@ -83,6 +83,7 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
         "closeId": closed["closeId"],
         "orderId": order["orderId"],
         "caseId": stated["caseId"],
+        "proposalId": UNKNOWN,
         "messageId": task["messageId"],
         "taskId": task["taskId"],
     }

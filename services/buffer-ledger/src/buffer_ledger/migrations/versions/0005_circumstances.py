@@ -106,9 +106,7 @@ def _statements() -> None:
         sa.CheckConstraint("benefit_paid_cents >= 0", name="ck_offset_statement_paid_not_negative"),
         sa.CheckConstraint("holiday_allowance_cents >= 0", name="ck_offset_statement_allowance_not_negative"),
         sa.PrimaryKeyConstraint("statement_id", name="pk_offset_statement"),
-        sa.UniqueConstraint(
-            "participant_id", "month", "number", name="uq_offset_statement_statement_counted_once"
-        ),
+        sa.UniqueConstraint("participant_id", "month", "number", name="statement_counted_once"),
     )
     op.create_index("ix_offset_statement_participant_id", "offset_statement", ["participant_id"])
 
