@@ -33,11 +33,11 @@ QUICK = (
     "tests/unit/test_offset.py",
     "tests/unit/test_attribution.py",
     "tests/unit/test_timeline.py",
+    "tests/unit/test_benefit_side.py",
     "tests/unit/test_policy_scenarios.py",
+    "tests/unit/test_policy_defaults.py",
+    "tests/contract/test_scenarios.py",
 )
-THOROUGH = ("tests/property/test_timeline_properties.py", "tests/unit/test_explanation.py")
-"""Slower: asked only about what the quick ones let pass."""
-
 PRELOADED = (
     "hypothesis",
     "pydantic",
@@ -83,7 +83,7 @@ def _passes(mutant: Mutant | None, module: str) -> bool:
     """
     own = f"tests/unit/test_{module}.py"
     others = tuple(name for name in QUICK if name != own)
-    for tests in ((own,), others, THOROUGH):
+    for tests in ((own,), others):
         child = os.fork()
         if child == 0:
             os._exit(_in_child(mutant, module, tests))
