@@ -113,7 +113,7 @@ def _used(seen: Seen) -> Iterator[str]:
     total: Counter[str] = Counter()
     for row in seen.transfers:
         total[row.kind] += row.amount_cents
-    used = total["DRAW"] - total["REVERSAL"] - total["REPAYMENT"]
+    used = total["DRAW"] + total["CLAIM"] - total["REVERSAL"] - total["REPAYMENT"]
     if not 0 <= used <= seen.account.cap_cents:
         yield f"{used} cents are used of a cap of {seen.account.cap_cents}"
     given_back = total["RETURN"] + total["EXPIRY"]

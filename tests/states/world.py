@@ -120,11 +120,14 @@ class World:
         self._folder = folder
         self.law = Law.load()
         self._acts: tuple[tuple[int, Callable[[], Awaitable[Step]]], ...] = (
-            (46, self._tell),
+            (36, self._tell),
             (12, self._pay),
             (4, self._decide),
-            (10, self._close_chunk),
-            (3, self._ask_close),
+            (3, self._municipality_decides),
+            (2, self._circumstances),
+            (1, self._end_or_reopen),
+            (24, self._close_chunk),
+            (7, self._ask_close),
             (6, self._enrol),
             (5, self._register),
             (1, self._donate),
@@ -291,6 +294,51 @@ class World:
         if answer.status_code not in (200, 409):
             raise Refused(f"seed {self.seed}, step {self.done}: {path}: {answer.text}")
         return Step("decision", 1, [chosen.enrolment_id])
+
+    async def _municipality_decides(self) -> Step:
+        """The municipality's own decision for a month: it goes before what is computed."""
+        person = self.random.choice(self.people)
+        counted = self.random.choice((0, 25_000, 87_638, 140_150))
+        month = JANUARY.plus(max(0, self._month_around()))
+        body = {
+            "participantId": person.participant_id,
+            "month": str(month),
+            "countedCents": counted,
+            "benefitPaidCents": self.random.choice((0, 50_000, 133_143)),
+            "decidedOn": str(amsterdam_date(self.clock.now())),
+        }
+        await self._call("POST", "/offset-statements", body, 400, 404, 409)
+        return Step("municipality's decision", 1, self._enrolments_of({person.participant_id}))
+
+    async def _circumstances(self) -> Step:
+        """Another household from a day on, or days with right to bijstand."""
+        if not self.enrolments:
+            return Step("circumstances", 0, [])
+        enrolment = self.random.choice(sorted(self.enrolments))
+        day = JANUARY.plus(max(0, self._month_around())).first_day + timedelta(days=self.random.randrange(28))
+        path = f"/enrolments/{enrolment}"
+        if self.random.random() < 0.6:
+            household = {"kind": self.random.choice(("SINGLE", "SINGLE_PARENT"))}
+            body: Any = {"from": str(day), "household": household}
+            await self._call("POST", f"{path}/household-changes", body, 400, 409)
+        else:
+            periods = [{"from": "2026-01-01", "to": str(day)}, {"from": str(day + timedelta(days=45))}]
+            body = periods[: self.random.choice((1, 2))]
+            await self._call("PUT", f"{path}/benefit-periods", body, 400, 409)
+        return Step("circumstances", 1, self._enrolments_of({self.enrolments[enrolment]}))
+
+    async def _end_or_reopen(self) -> Step:
+        """Bijstand of somebody ended, or the person is back."""
+        if not self.enrolments:
+            return Step("exit", 0, [])
+        enrolment = self.random.choice(sorted(self.enrolments))
+        day = amsterdam_date(self.clock.now()) - timedelta(days=self.random.randrange(40))
+        if self.random.random() < 0.7:
+            call, body = "_end", {"benefitEndedOn": str(day), "reason": "WORK"}
+        else:
+            call, body = "_reopen", {"benefitFrom": str(day)}
+        await self._call("POST", f"/enrolments/{enrolment}/{call}", body, 400, 409)
+        return Step("exit", 1, self._enrolments_of({self.enrolments[enrolment]}))
 
     async def _ask_close(self) -> Step:
         """Close the next month, or one that was closed before."""

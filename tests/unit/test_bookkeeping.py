@@ -1,13 +1,15 @@
 """Double entry: each act makes its one move, and the checks see what breaks."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from buffer_ledger.bookkeeping import (
     CHART,
+    CHART_VERSION,
     Account,
     Transaction,
+    TransactionKind,
     Transfer,
     UnknownAccount,
     balances_of,
@@ -213,3 +215,30 @@ def test_a_funds_free_money_follows_from_donations_and_buffers() -> None:
     assert check_fund(available_cents=291, **amounts) == (
         "291 cents are free where donations and buffers leave 290",
     )
+
+
+def test_the_chart_says_who_owns_an_account_and_which_ones_carry_a_balance() -> None:
+    """Only a limited account has a row that is locked: were the bank one, every donation would wait for it."""
+    told = {kind: (rule.owner, rule.limited) for kind, rule in CHART.items()}
+    assert told == {
+        "bank": ("FUND", False),
+        "fund-free": ("FUND", True),
+        "buffer": ("ENROLMENT", True),
+        "payable": ("FUND", False),
+    }
+
+
+def test_the_chart_has_the_version_that_its_kinds_belong_to() -> None:
+    """A kind that is added counts it up: transactions say by which chart they were booked."""
+    assert CHART_VERSION == 2
+    assert set(get_args(TransactionKind)) == {
+        "DONATION",
+        "COMMITMENT",
+        "DRAW",
+        "CLAIM",
+        "REVERSAL",
+        "EXECUTION",
+        "REPAYMENT",
+        "RETURN",
+        "EXPIRY",
+    }
