@@ -13,7 +13,7 @@ from tests.states import oracle
 from tests.states.__main__ import live
 from tests.states.world import World
 
-STEPS = 150
+STEPS = 90
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def _loopback() -> Iterator[None]:
 
 @pytest.mark.parametrize("seed", [11, 34])
 async def test_every_invariant_holds_after_every_step_of_a_random_life(tmp_path: Path, seed: int) -> None:
-    world = World(tmp_path, seed, steps=STEPS, people=12)
+    world = World(tmp_path, seed, steps=STEPS, people=10)
     await live(world)
 
     assert world.violations == []

@@ -218,7 +218,7 @@ def test_a_funds_free_money_follows_from_donations_and_buffers() -> None:
 
 
 def test_the_chart_says_who_owns_an_account_and_which_ones_carry_a_balance() -> None:
-    """Only a limited account has a row that is locked: were the bank one, every donation would wait for it."""
+    """Only a limited account has a row to lock: were the bank one, every donation would wait for it."""
     told = {kind: (rule.owner, rule.limited) for kind, rule in CHART.items()}
     assert told == {
         "bank": ("FUND", False),
