@@ -4,7 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from buffer_ledger.policy import DEFAULT_MIN_DRAW, Floor, Policy, policy_from_json, policy_to_json
+from buffer_ledger.policy import (
+    DEFAULT_MIN_DRAW,
+    DrawAmount,
+    Floor,
+    Policy,
+    Trigger,
+    policy_from_json,
+    policy_to_json,
+)
 from shared.money import Cents
 
 PLAIN = Policy(draw_amount="TOPUP", cap_cents=Cents(100_000))
@@ -61,3 +69,16 @@ def test_a_policy_comes_back_from_the_database_as_it_went_in() -> None:
         statutory=True,
     )
     assert policy_from_json(policy_to_json(whole)) == whole
+
+
+def test_each_way_to_draw_has_the_trigger_that_belongs_to_it() -> None:
+    """Reading 18; a fixed allowance needs none."""
+    ways: dict[DrawAmount, tuple[Trigger, ...]] = {
+        "TOPUP": ("SHORTFALL",),
+        "REPLACE": ("OFFSET",),
+        "EXCESS": ("OFFSET_ABOVE_NORMAL",),
+        "FIXED": (),
+    }
+    for way, triggers in ways.items():
+        assert Policy(draw_amount=way, cap_cents=Cents(1)).triggers == triggers
+    assert Policy(draw_amount="TOPUP", cap_cents=Cents(1), trigger=("OFFSET",)).triggers == ("OFFSET",)
