@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from shared.law import Law, ReceiptLine
 from shared.money import Cents, half_up
@@ -48,7 +48,8 @@ class Household:
     `adults_sharing_costs` counts the person and the partner, and others from 27 years who are no students and
     no commercial tenants (reading 5); None means nobody else. `youth_top_up` says that the parents of a
     person of 18 to 20 cannot help (art. 20(3)). A couple of which one has no right of their own
-    (`partner_entitled` False, art. 32(3) and (4)) is for a person to compute.
+    (`partner_entitled` False, art. 32(3) and (4)) is for a person to compute. Another kind is a ValueError,
+    never computed as one of these.
     """
 
     kind: HouseholdKind
@@ -59,6 +60,10 @@ class Household:
     partner_entitled: bool = True
     child_under_12_until: date | None = None
     from_day: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(HouseholdKind) or self.age_band not in get_args(AgeBand):
+            raise ValueError(f"no norm is known for a household {self.kind!r} of {self.age_band!r}")
 
     @property
     def begins(self) -> date:
