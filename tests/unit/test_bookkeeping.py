@@ -21,6 +21,7 @@ from buffer_ledger.bookkeeping import (
     check_limits,
     check_sum,
     check_used,
+    claim_settled,
     commitment,
     donation,
     draw,
@@ -242,3 +243,9 @@ def test_the_chart_has_the_version_that_its_kinds_belong_to() -> None:
         "RETURN",
         "EXPIRY",
     }
+
+
+def test_a_settled_claim_moves_from_the_buffer_to_what_is_payable() -> None:
+    made = claim_settled("fund", "person", Cents(5), JANUARY)
+    assert (made.kind, made.reason, made.evidence) == ("CLAIM", "CLAIM_SETTLED", ("exit:person",))
+    assert made.transfers == (Transfer(buffer("person"), payable("fund"), Cents(5)),)
