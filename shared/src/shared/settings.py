@@ -9,8 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.webhooks.callbacks import Network, read_networks
 
 ServiceName = Literal["income-intake", "buffer-ledger", "notifier"]
 SERVICE_NAMES: tuple[ServiceName, ...] = ("income-intake", "buffer-ledger", "notifier")
@@ -260,6 +262,18 @@ class Settings(BaseSettings):
         description="Languages of messages: nl, en and, once a speaker has read their templates, tr, ar, uk.",
     )
 
+    # ---- webhooks
+    webhook_allowed_networks: str = Field(
+        "",
+        description="Private networks that webhooks may be posted to, such as 10.20.0.0/16,192.0.2.7; "
+        "empty: public addresses only.",
+    )
+    webhook_ca_file: Path | None = Field(
+        None,
+        description="File with certificates (PEM) of authorities that receivers of webhooks are trusted by, "
+        "beside the usual ones.",
+    )
+
     # ---- tests
     failpoint: str | None = Field(
         None,
@@ -271,6 +285,16 @@ class Settings(BaseSettings):
     def _empty_means_default(cls, given: Any) -> Any:
         """An empty file of SECRETS_DIR means what an empty variable means."""
         return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _networks(cls, given: str) -> str:
+        read_networks(given)
+        return given
+
+    def webhook_networks(self) -> tuple[Network, ...]:
+        """Networks beside public addresses that webhooks may be posted to."""
+        return read_networks(self.webhook_allowed_networks)
 
     def source(self, service: ServiceName) -> str:
         """Where this service's events say they come from (NL GOV profile of CloudEvents)."""
@@ -346,6 +370,7 @@ _SECTIONS: Mapping[str, str] = {
     "body_max_bytes": "Limits",
     "consumer_batch_max": "Events",
     "smtp_url": "Delivery of messages to residents",
+    "webhook_allowed_networks": "Webhooks",
     "failpoint": "Tests",
 }
 
