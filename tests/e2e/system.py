@@ -36,6 +36,7 @@ AREAS = {
     "households": "notifier",
     "messages": "notifier",
     "senders": "notifier",
+    "tasks": "notifier",
 }
 """First segment of a path after /v1 -> the service that serves it; everything else is buffer-ledger's."""
 

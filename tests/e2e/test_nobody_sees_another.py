@@ -26,6 +26,7 @@ from tests.e2e.system import Office, System
 
 JANUARY, FEBRUARY = Month(2026, 1), Month(2026, 2)
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+SUBSCRIPTION = {"callbackUrl": "https://receiver.example/in", "types": ["capital-returned"]}
 OPEN_TO_ALL = {"/openapi.json", "/rules"}
 """Routes that hold nothing of anybody."""
 
@@ -71,6 +72,7 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
     )
     await office.quiet()
     (task,) = await office.items("/tasks")
+    subscription = await office.ok("POST", "/subscriptions", json=SUBSCRIPTION)
     ids = {
         "participantId": person,
         "wageSlipId": one["wageSlipId"],
@@ -86,6 +88,7 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
         "proposalId": UNKNOWN,
         "messageId": task["messageId"],
         "taskId": task["taskId"],
+        "subscriptionId": subscription["subscriptionId"],
     }
     return scheme, Estate(ids)
 
@@ -140,6 +143,7 @@ def body_for(path: str, method: str, estate: Estate) -> Any:
         "POST /message-previews": {"kind": "BUFFER_MONTH", "language": "nl", "channel": "SMS"},
         "POST /messages/{messageId}/_bounced": {"channel": "EMAIL"},
         **toeslag_bodies(),
+        "POST /subscriptions": SUBSCRIPTION,
         "POST /parked-messages/{messageId}/_discard": {"reason": "vreemd"},
     }
     return bodies.get(f"{method} {path}")
@@ -195,6 +199,8 @@ async def test_no_route_shows_or_changes_anything_of_another_municipality(
     (person,) = scheme.people
     fund_before = await office.ok("GET", f"/funds/{scheme.fund_id}")
     rows_before = await statement(scheme, person)
+    subscription = f"/subscriptions/{estate.ids['subscriptionId']}"
+    subscription_before = await office.ok("GET", subscription)
     token = system.token(role, other_office.municipality, UNKNOWN if role == "fund" else "")
     listed = await routes(office)
     assert len(listed) > 30
@@ -217,6 +223,7 @@ async def test_no_route_shows_or_changes_anything_of_another_municipality(
     await office.quiet()
     assert await office.ok("GET", f"/funds/{scheme.fund_id}") == fund_before
     assert await statement(scheme, person) == rows_before
+    assert await office.ok("GET", subscription) == subscription_before
     assert [o["state"] for o in await office.items("/payment-orders")] == ["OPEN"]
     assert [task["state"] for task in await office.items("/tasks")] == ["OPEN"]
 

@@ -223,7 +223,14 @@ async def test_status_becomes_quiet_when_all_has_been_published(edge: Edge) -> N
             if status["quiet"]:
                 break
             await asyncio.sleep(0.05)
-    assert status["services"]["notifier"] == {"outboxPending": 0, "groups": {}, "parked": 0, "pendingWork": 0}
+    assert status["services"]["notifier"] == {
+        "outboxPending": 0,
+        "groups": {},
+        "parked": 0,
+        "pendingWork": 0,
+        "webhooksWaiting": 0,
+        "webhooksFailed": 0,
+    }
 
 
 async def test_requests_are_measured_by_route_template_and_never_by_path(edge: Edge) -> None:

@@ -16,6 +16,7 @@ Place = Literal[
     "after-delivery",  # notifier: the mail server has the message, nothing is recorded yet
     "close-before-commit",  # ledger: a chunk of a month close is written, nothing is committed
     "close-after-commit",  # ledger: a chunk is committed, the next one has not begun
+    "after-webhook",  # webhooks: the receiver has taken an event, nothing is recorded yet
     "after-publish",  # relay: the bus has the events, the outbox still has them too
 ]
 

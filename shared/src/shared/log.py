@@ -36,6 +36,10 @@ LogEventName = Literal[
     "worker_failed",
     "status_failed",
     "migrated",
+    "subscription_decided",
+    "webhook_refused",
+    "webhook_paused",
+    "webhook_given_up",
     "library",
     # income-intake
     "batch_finished",
@@ -135,6 +139,30 @@ LOG_EVENTS: Final[tuple[LogEvent, ...]] = (
     ),
     _event("status_failed", "warning", "part error_type", "A figure of the status page could not be read."),
     _event("migrated", "info", "from_revision to_revision", "The database has its newest tables."),
+    _event(
+        "subscription_decided",
+        "info",
+        "subscription_id decision subject",
+        "Somebody made or deleted a subscription, or had its failed events sent again.",
+    ),
+    _event(
+        "webhook_refused",
+        "warning",
+        "subscription_id count code",
+        "A subscriber answered, but did not take events; they are sent again later.",
+    ),
+    _event(
+        "webhook_paused",
+        "warning",
+        "subscription_id code seconds",
+        "A subscriber does not answer; its events wait.",
+    ),
+    _event(
+        "webhook_given_up",
+        "error",
+        "subscription_id count code",
+        "Events that a subscriber did not take within a day; they wait for a `_retry`.",
+    ),
     _event(
         "library",
         "warning",

@@ -36,6 +36,10 @@ MetricName = Literal[
     "bufferbudget_worker_failures_total",
     "bufferbudget_pending_work",
     "bufferbudget_status_failures_total",
+    "bufferbudget_webhook_attempts_total",
+    "bufferbudget_webhooks_waiting",
+    "bufferbudget_webhooks_oldest_seconds",
+    "bufferbudget_webhooks_failed",
     # income-intake
     "bufferbudget_wage_slips_total",
     # buffer-ledger
@@ -149,6 +153,21 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric("bufferbudget_pending_work", "gauge", (), "Unfinished batches, closes and deliveries due now."),
     Metric("bufferbudget_status_failures_total", "counter", (), "Times the figures above could not be read."),
+    Metric(
+        "bufferbudget_webhook_attempts_total",
+        "counter",
+        ("outcome",),
+        "Events posted to subscribers: accepted, answered (otherwise than 2xx), unreachable.",
+        at_zero=(("accepted",), ("answered",), ("unreachable",)),
+    ),
+    Metric("bufferbudget_webhooks_waiting", "gauge", (), "Events that a subscriber has not taken yet."),
+    Metric("bufferbudget_webhooks_oldest_seconds", "gauge", (), "Age of the oldest of them."),
+    Metric(
+        "bufferbudget_webhooks_failed",
+        "gauge",
+        (),
+        "Events that no subscriber took within a day, until somebody has them sent again.",
+    ),
     Metric(
         "bufferbudget_wage_slips_total",
         "counter",

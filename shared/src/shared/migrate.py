@@ -38,7 +38,7 @@ from shared.database import Database
 from shared.engines import dialect_of
 from shared.plumbing import MUTABLE
 
-__all__ = ["append_only", "draft", "drift", "grant_service_role", "migrate", "plumbing_v1"]
+__all__ = ["append_only", "draft", "drift", "grant_service_role", "migrate", "plumbing_v1", "plumbing_v2"]
 
 # One number for all services: each has a database of its own, in which nobody else takes this lock.
 _ADVISORY_LOCK = 0x6275_6666_6572
@@ -180,6 +180,21 @@ def plumbing_v1(op: Operations | Any) -> None:
 
     create_v1(op)
     append_only(op, "access_log")
+
+
+def plumbing_v2(op: Operations | Any) -> None:
+    """Add the tables of webhooks, and let the service role use them; a script that adds nothing else needs no
+    `grant_service_role`."""
+    from shared.plumbing_migrations import create_v2  # noqa: PLC0415 - read by migrations alone
+
+    create_v2(op)
+    role = _role_of(op)
+    if role is None:
+        return
+    op.execute(text("REVOKE ALL ON webhook_subscription, webhook_delivery FROM PUBLIC"))
+    rights = "SELECT, INSERT, UPDATE, DELETE"
+    op.execute(text(f"GRANT {rights} ON webhook_subscription, webhook_delivery TO {role}"))
+    op.execute(text(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"))
 
 
 def _role_of(op: Operations | Any) -> str | None:

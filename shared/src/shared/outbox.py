@@ -1,5 +1,7 @@
 """The outbox: events are committed with the facts they tell, then a relay publishes and deletes them.
 
+With the deletion, in one transaction, they go into the queues of whoever subscribed to them (webhooks).
+
 Rows are never skipped by remembering the last id: PostgreSQL shows ids out of order. The order per key holds
 because a service locks the participant's row before it emits. A crash between publishing and deleting
 publishes again; consumers know a message they have by its source and id.
@@ -7,6 +9,7 @@ publishes again; consumers know a message they have by its source and id.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +26,7 @@ from shared.lease import Lease
 from shared.log import Log
 from shared.metrics import ServiceMetrics
 from shared.plumbing import TABLES
+from shared.webhooks.fan_out import fan_out, subscribed
 
 _OUTBOX = TABLES.outbox
 FIRST_PAUSE_SECONDS = 0.1
@@ -78,6 +82,7 @@ class Relay:
         lease_seconds: float = 15.0,
         metrics: ServiceMetrics | None = None,
         log: Log | None = None,
+        on_queued: Callable[[], None] | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -86,6 +91,7 @@ class Relay:
         self._lease = Lease(database, "relay", seconds=lease_seconds)
         self._metrics = metrics
         self._log = log
+        self._on_queued = on_queued
         self._awake = asyncio.Event()
         database.on_emitted(self._awake.set)
 
@@ -119,11 +125,15 @@ class Relay:
         self._awake.clear()
         async with self._database.read() as reading:
             rows = await reading.rows(select(_OUTBOX).order_by(_OUTBOX.c.id).limit(self._batch_max))
-        if not rows:
-            return 0
-        await self._bus.publish([_message(row) for row in rows])
+            if not rows:
+                return 0
+            subscriptions = await subscribed(reading)
+        messages = [_message(row) for row in rows]
+        await self._bus.publish(messages)
         hit("after-publish")
         async with self._lease.writing(fencing) as tx:
+            if await fan_out(tx, messages, subscriptions) and self._on_queued is not None:
+                tx.on_commit(self._on_queued)
             await tx.execute(delete(_OUTBOX).where(among(_OUTBOX.c.id, [row.id for row in rows])))
         if self._metrics is not None:
             for topic, count in Counter(row.topic for row in rows).items():

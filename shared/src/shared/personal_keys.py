@@ -160,6 +160,13 @@ class KeyStore:
         self._cache.pop(subject, None)
         await self._database.scrub("personal_key")
 
+    async def destroyed(self, subjects: Collection[str]) -> set[str]:
+        """Which of these subjects are erased, as the store says now. Raises TryAgain."""
+        await self.start()
+        gone = select(_KEY.c.subject).where(among(_KEY.c.subject, subjects), _KEY.c.wrapped.is_(None))
+        async with self._database.read() as reading:
+            return {row.subject for row in await reading.rows(gone)}
+
     def blind_index(self, purpose: str, value: str) -> str:
         """A keyed hash by which an encrypted value is found again: equal for equal purpose and value.
 

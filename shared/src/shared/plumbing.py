@@ -19,7 +19,8 @@ How a service declares its tables (three services live in one process, so each h
     await tx.execute(insert(SLIP), [dict, dict, ...])
     METADATA = REGISTRY.metadata                      # what `shared.migrate.drift` compares
 
-The first migration of a service makes these tables by `shared.migrate.plumbing_v1(op)`.
+The first migration of a service makes these tables by `shared.migrate.plumbing_v1(op)`, a later one those of
+webhooks by `plumbing_v2(op)`.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,15 @@ NAMING = {
 }
 
 # The plumbing tables whose rows may be changed or deleted; access_log may only grow.
-MUTABLE = ("outbox", "inbox", "parked_message", "lease", "idempotency")
+MUTABLE = (
+    "outbox",
+    "inbox",
+    "parked_message",
+    "lease",
+    "idempotency",
+    "webhook_subscription",
+    "webhook_delivery",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,8 @@ class Plumbing:
     lease: Table
     idempotency: Table
     access_log: Table
+    webhook_subscription: Table
+    webhook_delivery: Table
 
 
 def service_registry() -> registry:
@@ -76,6 +87,8 @@ def plumbing(metadata: MetaData) -> Plumbing:
         lease=_lease(metadata),
         idempotency=_idempotency(metadata),
         access_log=_access_log(metadata),
+        webhook_subscription=_webhook_subscription(metadata),
+        webhook_delivery=_webhook_delivery(metadata),
     )
 
 
@@ -179,6 +192,47 @@ def _access_log(metadata: MetaData) -> Table:
         Column("action", String(100), nullable=False),
         Column("participant_id", String(36), nullable=False),
         Index("ix_access_log_participant_id", "participant_id", "recorded_at"),
+    )
+
+
+def _webhook_subscription(metadata: MetaData) -> Table:
+    """Who wants to be told of this service's events, by which address, and whether that can be reached."""
+    return Table(
+        "webhook_subscription",
+        metadata,
+        Column("subscription_id", String(36), primary_key=True),
+        Column("municipality", String(4), nullable=True),  # this, or a fund
+        Column("fund_id", String(100), nullable=True),
+        Column("made_by", String(200), nullable=False),
+        Column("types", JsonText, nullable=False),
+        Column("confidential", LargeBinary, nullable=False),  # callback and secret, see webhooks/vault.py
+        Column("made_at", UtcInstant, nullable=False),
+        Column("unreachable", Integer, nullable=False),  # attempts without an answer since the last one
+        Column("paused_until", UtcInstant, nullable=True),
+    )
+
+
+def _webhook_delivery(metadata: MetaData) -> Table:
+    """Events on their way to a subscriber; deleted once it took them, kept when it never did."""
+    return Table(
+        "webhook_delivery",
+        metadata,
+        Column("number", RowId, primary_key=True, autoincrement=True),  # the order of events
+        Column("subscription_id", String(36), nullable=False),
+        Column("key", String(200), nullable=False),
+        Column("event_id", String(64), nullable=False),
+        Column("type", String(200), nullable=False),
+        Column("body", LargeBinary, nullable=False),  # as it is posted
+        Column("recorded_at", UtcInstant, nullable=False),
+        Column("state", String(10), nullable=False),  # WAITING, FAILED
+        Column("attempts", Integer, nullable=False),
+        Column("next_attempt_at", UtcInstant, nullable=False),
+        Column("give_up_at", UtcInstant, nullable=False),
+        Column("last_failure", String(40), nullable=True),
+        UniqueConstraint("subscription_id", "event_id", name="uq_webhook_delivery_subscription_id_event_id"),
+        Index("ix_webhook_delivery_subscription_id", "subscription_id", "state", "key", "number"),
+        Index("ix_webhook_delivery_key", "key"),
+        sqlite_autoincrement=True,
     )
 
 

@@ -89,3 +89,43 @@ def _messages_v1(op: Any) -> None:
         sa.UniqueConstraint("consumer", "source", "message_id", name="uq_parked_message_consumer"),
     )
     op.create_index("ix_parked_message_state_key", "parked_message", ["state", "key"])
+
+
+def create_v2(op: Any) -> None:
+    """The two tables of webhooks, which version 2 adds."""
+    op.create_table(
+        "webhook_subscription",
+        sa.Column("subscription_id", sa.String(36), nullable=False),
+        sa.Column("municipality", sa.String(4), nullable=True),
+        sa.Column("fund_id", sa.String(100), nullable=True),
+        sa.Column("made_by", sa.String(200), nullable=False),
+        sa.Column("types", JsonText, nullable=False),
+        sa.Column("confidential", LargeBinary, nullable=False),
+        sa.Column("made_at", UtcInstant, nullable=False),
+        sa.Column("unreachable", sa.Integer, nullable=False),
+        sa.Column("paused_until", UtcInstant, nullable=True),
+        sa.PrimaryKeyConstraint("subscription_id", name="pk_webhook_subscription"),
+    )
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("number", RowId, autoincrement=True, nullable=False),
+        sa.Column("subscription_id", sa.String(36), nullable=False),
+        sa.Column("key", sa.String(200), nullable=False),
+        sa.Column("event_id", sa.String(64), nullable=False),
+        sa.Column("type", sa.String(200), nullable=False),
+        sa.Column("body", LargeBinary, nullable=False),
+        sa.Column("recorded_at", UtcInstant, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_attempt_at", UtcInstant, nullable=False),
+        sa.Column("give_up_at", UtcInstant, nullable=False),
+        sa.Column("last_failure", sa.String(40), nullable=True),
+        sa.PrimaryKeyConstraint("number", name="pk_webhook_delivery"),
+        sa.UniqueConstraint(
+            "subscription_id", "event_id", name="uq_webhook_delivery_subscription_id_event_id"
+        ),
+        sqlite_autoincrement=True,
+    )
+    columns = ["subscription_id", "state", "key", "number"]
+    op.create_index("ix_webhook_delivery_subscription_id", "webhook_delivery", columns)
+    op.create_index("ix_webhook_delivery_key", "webhook_delivery", ["key"])

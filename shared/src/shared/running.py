@@ -10,6 +10,7 @@ from shared.commands import forget_expired
 from shared.consumer import Consumer, ConsumerSettings
 from shared.edge import API_VERSION
 from shared.errors import TryAgain
+from shared.key_files import MasterKey
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.outbox import Relay
@@ -17,6 +18,9 @@ from shared.parking import Parking
 from shared.service import Service
 from shared.settings import Settings
 from shared.status import Health, Part, sample
+from shared.webhooks.courier import Courier
+from shared.webhooks.posting import HttpsPoster
+from shared.webhooks.vault import Vault
 from shared.workers import Worker
 
 SAMPLE_SECONDS = 5.0
@@ -24,6 +28,8 @@ LAG_PROBE_SECONDS = 0.25
 LAG_PROBES_KEPT = 40
 FLUSH_SECONDS = 5.0
 FORGET_SECONDS = 3600.0
+WEBHOOK_SECONDS = 5.0
+"""How often the queue of webhooks is looked at; the relay of the same process wakes it besides."""
 
 StartTask = Callable[[str, Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Starts one part as a task of the process: name, work."""
@@ -80,6 +86,7 @@ class Running:
             self._ending.append(self._start(f"{service.name} consumer", consumer.run()))
         batch_max = self._settings.relay_batch_max
         lease_seconds = self._settings.lease_seconds
+        webhooks = self._webhooks(service)
         relay = Relay(
             service.database,
             self._bus,
@@ -87,10 +94,11 @@ class Running:
             lease_seconds=lease_seconds,
             metrics=view,
             log=log,
+            on_queued=webhooks.wake,
         )
         self._relays.append(relay)
         self._endless.append(self._start(f"{service.name} relay", relay.run()))
-        for worker in (*service.workers, self._forgetter(service)):
+        for worker in (*service.workers, self._forgetter(service), webhooks):
             self._workers.append(worker)
             work = worker.run(service.database, view, log, lease_seconds=lease_seconds)
             self._ending.append(self._start(f"{service.name} worker {worker.name}", work))
@@ -119,6 +127,18 @@ class Running:
             return await forget_expired(service.database, keep_for) > 0
 
         return Worker("idempotency", step, every_seconds=FORGET_SECONDS)
+
+    def _webhooks(self, service: Service) -> Worker:
+        settings = self._settings
+        courier = Courier(
+            service.database,
+            Vault(MasterKey.from_file(settings.master_key_path), service.name),
+            HttpsPoster(settings.webhook_networks(), settings.webhook_ca_file),
+            self._metrics.of(service.name),
+            self._log.of(service.name),
+            keys=service.key_store,
+        )
+        return Worker("webhooks", courier.step, every_seconds=WEBHOOK_SECONDS)
 
     async def _sample(self, health: Health) -> None:
         while True:

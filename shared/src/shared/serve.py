@@ -25,6 +25,8 @@ from shared.process import Process
 from shared.service import Build, Service, database_of, key_store_of
 from shared.settings import Settings, SettingsInvalid, load
 from shared.status import RULES, Health, health_answers, metrics_router, operations
+from shared.webhooks import http as webhooks
+from shared.webhooks.vault import Vault
 from shared.workers import Worker
 
 __all__ = [
@@ -48,10 +50,17 @@ def application(services: Sequence[Service], settings: Settings, health: Health,
     keep_for = timedelta(days=settings.idempotency_days)
     stores: dict[str, KeyStore | None] = {service.name: service.key_store for service in services}
     stores["operations"] = None
-    rules = dict(RULES)
+    rules = {**RULES, **webhooks.RULES}
     for service in services:
         rules |= service.rules
-    own = [operations(health, edge.log), metrics_router(edge.metrics)]
+    tellers = [
+        webhooks.Teller(service.name, service.database, Vault(master, service.name)) for service in services
+    ]
+    own = [
+        operations(health, edge.log),
+        webhooks.subscription_routes(tellers, settings.webhook_networks(), edge.log),
+        metrics_router(edge.metrics),
+    ]
     return make_app(
         [*(service.router for service in services), *own],
         settings,

@@ -25,6 +25,7 @@ from shared.problems import RETRY_AFTER_SECONDS, problem
 from shared.requests import RequestModel, ResponseModel
 from shared.service import Service
 from shared.tokens import Caller, Role, allow
+from shared.webhooks.store import all_counts
 
 QUIET_ROUNDS: Final = 3
 """How often all must be found empty: news can take three hops (intake, ledger, notifier) while one looks."""
@@ -44,6 +45,8 @@ class ServiceStatus(ResponseModel):
     groups: dict[str, dict[str, TopicStatus]] = Field(description="By consumer group, then by topic.")
     parked: int = Field(description="Messages set aside until an operator decides.")
     pending_work: int = Field(description="Unfinished batches, closes and deliveries due now.")
+    webhooks_waiting: int = Field(description="Events no subscriber took yet; `quiet` does not wait.")
+    webhooks_failed: int = Field(description="Events given up after a day; see /v1/subscriptions.")
 
 
 class Status(ResponseModel):
@@ -144,7 +147,15 @@ class Health:
         async with part.service.database.read() as reading:
             parked = await count_parked(reading)
         groups = {part.consumer.group: lag} if part.consumer is not None else {}
-        return ServiceStatus(outbox_pending=pending, groups=groups, parked=parked, pending_work=work)
+        webhooks = await all_counts(part.service.database)
+        return ServiceStatus(
+            outbox_pending=pending,
+            groups=groups,
+            parked=parked,
+            pending_work=work,
+            webhooks_waiting=webhooks.waiting,
+            webhooks_failed=webhooks.failed,
+        )
 
     async def _lag(self, consumer: Consumer) -> dict[str, TopicStatus]:
         now = self._clock.now()
@@ -193,17 +204,23 @@ async def sample(health: Health, metrics: Metrics, log: Log) -> None:
             status = await health._one(part)
             async with part.service.database.read() as reading:
                 oldest = (await outbox_state(reading)).oldest
+            unposted = (await all_counts(part.service.database)).oldest
             if part.service.sample is not None:
                 await part.service.sample()
         except Exception as error:
             view.add("bufferbudget_status_failures_total")
             log.of(name).write("status_failed", part=name, error_type=type(error).__qualname__)
             continue
-        age = (part.service.database.clock.now() - oldest).total_seconds() if oldest else 0.0
+        now = part.service.database.clock.now()
+        age = (now - oldest).total_seconds() if oldest else 0.0
+        waited = (now - unposted).total_seconds() if unposted else 0.0
         view.set("bufferbudget_outbox_pending", status.outbox_pending)
         view.set("bufferbudget_outbox_oldest_seconds", max(0.0, age))
         view.set("bufferbudget_parked_messages", status.parked)
         view.set("bufferbudget_pending_work", status.pending_work)
+        view.set("bufferbudget_webhooks_waiting", status.webhooks_waiting)
+        view.set("bufferbudget_webhooks_oldest_seconds", max(0.0, waited))
+        view.set("bufferbudget_webhooks_failed", status.webhooks_failed)
         for topics in status.groups.values():
             for topic, lag in topics.items():
                 view.set("bufferbudget_consumer_lag_seconds", lag.lag_seconds, topic=topic)

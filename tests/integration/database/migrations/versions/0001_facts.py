@@ -4,13 +4,14 @@ import sqlalchemy as sa
 from alembic import op
 
 from shared.columns import BigInteger, JsonText, MonthText, UtcInstant
-from shared.migrate import append_only, grant_service_role, plumbing_v1
+from shared.migrate import append_only, grant_service_role, plumbing_v1, plumbing_v2
 
 revision, down_revision, branch_labels, depends_on = "0001", None, None, None
 
 
 def upgrade() -> None:
     plumbing_v1(op)
+    plumbing_v2(op)
     op.create_table(
         "fact",
         sa.Column("fact_id", sa.String(64), nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.migrate import grant_service_role, plumbing_v1
+from shared.migrate import grant_service_role, plumbing_v1, plumbing_v2
 
 revision = "0001"
 down_revision = None
@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     plumbing_v1(op)
+    plumbing_v2(op)
     op.create_table(
         "note",
         sa.Column("note_id", sa.String(36), nullable=False),
