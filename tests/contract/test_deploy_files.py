@@ -28,7 +28,10 @@ from tests.compose import (
 SETTINGS = {name.upper() for name in Settings.model_fields}
 NOT_SETTINGS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 """Variables of the image that are for the interpreter and the shell."""
-SPOKEN_OF = {"NONE", "POST", "ROLE", "MUNICIPALITY", "FUND", "TOKEN", "PYTHON", "BUFFERBUDGET_SECRETS"}
+SPOKEN_OF = {
+    *("NONE", "POST", "ROLE", "MUNICIPALITY", "FUND", "TOKEN", "PYTHON", "BUFFERBUDGET_SECRETS"),
+    *("APPLY", "FILE"),
+}
 """Words in capitals in the runbook that are no settings: of commands and of compose.yaml."""
 RUNNING = [*OURS, "migrate"]
 
