@@ -37,6 +37,11 @@ AREAS = {
     "messages": "notifier",
     "senders": "notifier",
     "tasks": "notifier",
+    "message-previews": "notifier",
+    "toeslag-calculations": "notifier",
+    "toeslag-reconciliations": "notifier",
+    "income-projections": "notifier",
+    "what-ifs": "notifier",
 }
 """First segment of a path after /v1 -> the service that serves it; everything else is buffer-ledger's."""
 

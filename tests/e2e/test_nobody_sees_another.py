@@ -22,11 +22,12 @@ from tests.e2e.scenario import (
     slip,
     statement,
 )
-from tests.e2e.system import Office, System
+from tests.e2e.system import AREAS, Office, System
 
 JANUARY, FEBRUARY = Month(2026, 1), Month(2026, 2)
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 SUBSCRIPTION = {"callbackUrl": "https://receiver.example/in", "types": ["capital-returned"]}
+OF_EVERY_SERVICE = {"openapi.json", "rules", "status", "parked-messages", "subscriptions"}
 OPEN_TO_ALL = {"/openapi.json", "/rules"}
 """Routes that hold nothing of anybody."""
 
@@ -184,6 +185,11 @@ async def routes(office: Office) -> list[tuple[str, str, bool]]:
         url = office.system.of(name)[0].url
         async with httpx.AsyncClient() as client:
             document = (await client.get(f"{url}/v1/openapi.json")).json()
+        for path in document["paths"]:
+            # A call that goes to the wrong service would be refused for that reason alone.
+            first = path.strip("/").split("/")[0]
+            served = AREAS.get(first, "buffer-ledger") == name or first in OF_EVERY_SERVICE
+            assert office.system.shape == "embedded" or served, path
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 queries = [p["name"] for p in operation.get("parameters", []) if p["in"] == "query"]
