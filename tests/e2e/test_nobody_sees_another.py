@@ -67,7 +67,7 @@ async def estate_of(system: System, office: Office) -> tuple[Scheme, Estate]:
     await office.quiet()
     (order,) = await office.items("/payment-orders")
     # two euros more than we expect: a case, and no other draw
-    decided = {"countedCents": 0, "benefitPaidCents": 133_343, "decidedOn": "2026-03-01"}
+    decided = {"countedCents": 0, "benefitPaidCents": 133_343, "decidedOn": "2025-12-01"}
     stated = await office.ok(
         "POST", "/offset-statements", json={"participantId": person, "month": str(JANUARY), **decided}
     )
@@ -135,7 +135,7 @@ def body_for(path: str, method: str, estate: Estate) -> Any:
             "month": "2026-01",
             "countedCents": 0,
             "benefitPaidCents": 0,
-            "decidedOn": "2026-02-01",
+            "decidedOn": "2025-12-01",
         },
         "POST /cases/{caseId}/_resolve": {"resolution": "vreemd"},
         "POST /payment-orders/{orderId}/_executed": {"executedOn": "2026-03-05"},

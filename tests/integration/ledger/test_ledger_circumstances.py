@@ -230,6 +230,7 @@ async def test_the_municipalitys_own_decision_wins_and_a_difference_opens_a_case
         "benefitPaidCents": 76_143,
         "decidedOn": "2026-02-10",
     }
+    ledger.at("2026-02-10")
     answer = await ledger.call("POST", "/offset-statements", statement, expect=201)
 
     (january,) = await ledger.settled(enrolment)
@@ -272,12 +273,55 @@ async def test_a_decision_within_the_tolerance_opens_no_case(ledger: LedgerOffic
         "benefitPaidCents": 71_500,
         "decidedOn": "2026-02-10",
     }
+    ledger.at("2026-02-10")
     answer = await ledger.call("POST", "/offset-statements", statement, expect=201)
     assert answer.get("caseId") is None
     stranger = await ledger.call(
         "POST", "/offset-statements", {**statement, "participantId": new_uuid()}, expect=404
     )
     assert stranger["status"] == 404
+
+
+async def test_the_latest_decision_of_a_month_counts_in_whatever_order_they_are_told(
+    ledger: LedgerOffice,
+) -> None:
+    scheme = await ledger.scheme(method="M0")
+    person, enrolment = await ledger.enrolled(scheme)
+    await ledger.hear(slip(person, "2026-01", 60_000))
+    await ledger.close("2026-01")
+    ledger.at("2026-05-20")
+    for day, counted in (("2026-05-19", 30_000), ("2026-03-01", 10_000), ("2026-05-19", 40_000)):
+        statement = {
+            "participantId": person,
+            "month": "2026-01",
+            "countedCents": counted,
+            "benefitPaidCents": 71_500,
+            "decidedOn": day,
+        }
+        await ledger.call("POST", "/offset-statements", statement, expect=201)
+        (january,) = await ledger.settled(enrolment)
+        assert january["countedCents"] == (40_000 if counted == 40_000 else 30_000)
+
+
+async def test_a_decision_to_come_and_an_amount_beyond_any_benefit_are_refused(ledger: LedgerOffice) -> None:
+    scheme = await ledger.scheme(method="M0")
+    person, _ = await ledger.enrolled(scheme)
+    ledger.at("2026-02-10")
+    statement = {
+        "participantId": person,
+        "month": "2026-01",
+        "countedCents": 10_000_001,
+        "benefitPaidCents": 10**11,
+        "decidedOn": "2026-02-11",
+    }
+    refused = await ledger.call("POST", "/offset-statements", statement, expect=400)
+    assert [(fault["rule"], fault["pointer"]) for fault in refused["errors"]] == [
+        ("L066", "/countedCents"),
+        ("L066", "/benefitPaidCents"),
+    ]
+    within = {**statement, "countedCents": 0, "benefitPaidCents": 133_143}
+    refused = await ledger.call("POST", "/offset-statements", within, expect=400)
+    assert [(fault["rule"], fault["pointer"]) for fault in refused["errors"]] == [("L065", "/decidedOn")]
 
 
 async def _flags(ledger: LedgerOffice) -> list[str]:

@@ -294,3 +294,22 @@ async def test_a_decision_after_the_year_is_over_cannot_use_its_cap(later: Ledge
     later.at("2028-01-03")
     refused = await _decide(later, proposal, "_approve", REASONS, expect=409)
     assert "2028" in refused["detail"]
+
+
+async def test_a_month_decided_late_is_told_last_and_with_what_was_agreed(ledger: LedgerOffice) -> None:
+    """February waited while March was closed: March's balance is put right before February is told."""
+    policy = {"drawAmount": "TOPUP", "capCents": 100_000, "approval": "FOUR_EYES"}
+    scheme = await ledger.scheme(policy=policy)
+    person, enrolment = await ledger.enrolled(scheme)
+    for month, net in (("2026-01", 90_000), ("2026-02", 20_000), ("2026-03", 70_000)):
+        await ledger.hear(slip(person, month, net))
+        await ledger.close(month)
+    (proposal,) = (await ledger.call("GET", "/draw-proposals"))["items"]
+    before = len(await ledger.told(MonthSettled))
+    await _decide(ledger, proposal, "_approve", {"amountCents": 20_000})
+    told = [(str(one.month), one.balance_cents) for one in (await ledger.told(MonthSettled))[before:]]
+    assert told == [("2026-03", 80_000), ("2026-02", 80_000)]
+    february = (await ledger.settled(enrolment))[1]["explanation"]
+    assert "ging akkoord met €\u00a0200,00" in february["nl"]
+    assert "agreed to €200.00" in february["en"]
+    await ledger.must_be_sound()

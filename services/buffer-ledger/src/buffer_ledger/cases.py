@@ -3,7 +3,7 @@ has to compute. A case is opened once, stays until somebody resolves it, and boo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Row, insert, select, update
@@ -16,9 +16,9 @@ from buffer_ledger.settling import Outcome, active
 from buffer_ledger.tables import CASE
 from buffer_ledger.timeline import MonthRow, run
 from shared.database import ReadTx, Tx, among
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Fault, Invalid, NotFound
 from shared.law import Law
-from shared.months import Month
+from shared.months import Month, amsterdam_date
 from shared.tokens import Caller
 
 CaseKind = Literal["OFFSET_DIFFERENCE", "PARTNER_NOT_ENTITLED", "RECLAIM", "NEEDS_COLLEGE_VIEW"]
@@ -144,14 +144,17 @@ async def state_offset(
     participant_id: str,
     month: Month,
     statement: OffsetStatement,
-    decided_on: Any,
+    decided_on: date,
     law: Law,
 ) -> tuple[str, list[Enrolment], str | None]:
     """Keep the municipality's decision for a month and hold it against ours.
 
     Returns its id, the enrolments whose months are to be settled again (locked), and the id of the case that
-    it opened. Raises NotFound for a person who is not the municipality's.
+    it opened. Raises NotFound for a person who is not the municipality's, and Invalid for a decision of a day
+    to come: it would stand before every one that is really made.
     """
+    if decided_on > (today := amsterdam_date(tx.now)):
+        raise Invalid([Fault("L065", "/decidedOn", f"must be {today}, which is today, or earlier")])
     known = (await store.participants(tx, [participant_id])).get(participant_id)
     if known is None or known.municipality is None:
         raise NotFound("there is no such participant")

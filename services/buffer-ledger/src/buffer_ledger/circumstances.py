@@ -84,7 +84,7 @@ async def add_statement(
     statement: OffsetStatement,
     decided_on: date,
 ) -> str:
-    """Keep what the municipality decided for a month; what is told last counts. Returns its id.
+    """Keep what the municipality decided for a month; the latest decision counts. Returns its id.
 
     The caller holds the participant's row, so that two of them get their numbers one after the other.
     """
@@ -113,11 +113,12 @@ async def add_statement(
 async def statements_of(
     reading: ReadTx, participant_ids: Collection[str]
 ) -> dict[tuple[str, str], dict[Month, OffsetStatement]]:
-    """The statement that counts for each month, by participant and municipality."""
+    """The statement that counts for each month, by participant and municipality: the latest decision in
+    whatever order they were told, of one day the one told last."""
     columns = OFFSET_STATEMENT.c
     found = select(OFFSET_STATEMENT).where(among(columns.participant_id, participant_ids))
     told: dict[tuple[str, str], dict[Month, OffsetStatement]] = {}
-    for row in await reading.rows(found.order_by(columns.number)):
+    for row in await reading.rows(found.order_by(columns.decided_on, columns.number)):
         statement = OffsetStatement(
             Cents(row.counted_cents),
             Cents(row.benefit_paid_cents),

@@ -268,8 +268,18 @@ _TEXT: dict[str, dict[Language, str]] = {
         ),
     },
     "approved_part": {
-        "nl": "Hiervan is {draw} al akkoord.",
-        "en": "Of this, {draw} has been agreed already.",
+        "nl": "Daarnaast is {draw} al akkoord.",
+        "en": "Beside this, {draw} has been agreed already.",
+    },
+    "partly_agreed": {
+        "nl": (
+            "Er zou {rule} uit uw buffer komen. Een medewerker keek ernaar en ging akkoord met {draw}. U "
+            "kunt vragen om er nog eens naar te kijken. In uw buffer zit nog {balance}."
+        ),
+        "en": (
+            "Your buffer would add {rule}. A member of staff looked at it and agreed to {draw}. You can "
+            "ask for it to be looked at again. Your buffer still holds {balance}."
+        ),
     },
     "not_agreed": {
         "nl": (
@@ -500,7 +510,7 @@ def _outcome(row: MonthRow) -> str:
     if row.limit == "MINIMUM_DRAW":
         return "too_small"
     if row.limit == "NONE" and row.draw_cents < row.rule_cents:
-        return "not_agreed"
+        return "partly_agreed" if row.draw_cents > 0 else "not_agreed"
     if row.draw_amount == "REPLACE":
         return _replaced(row)
     if row.late_cents > 0 or row.draw_amount in {"EXCESS", "FIXED"}:

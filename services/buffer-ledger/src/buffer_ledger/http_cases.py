@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request, Response
 from pydantic import StringConstraints
+from pydantic.alias_generators import to_camel
 
 from buffer_ledger import cases
 from buffer_ledger.cases import LedgerCase
@@ -32,6 +33,10 @@ State = Annotated[Literal["OPEN", "RESOLVED"] | None, Query(description="Absent:
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+STATED_CENTS_MAX = 10_000_000
+"""EUR 100,000 in one month, which no household's benefit or counted income comes near (reading 37)."""
+
+
 class OffsetStatementRequest(RequestModel):
     """What the municipality decided for a month (uitkeringsspecificatie); it goes before what is computed
     here."""
@@ -47,9 +52,14 @@ class OffsetStatementRequest(RequestModel):
     @classmethod
     def cross_faults(cls, parsed: Mapping[str, Any]) -> list[Fault]:
         month = parsed.get("month")
+        faults = []
         if month is not None and month < FIRST_COMPUTED:
-            return [Fault("L013", "/month", f"must be {FIRST_COMPUTED} or later")]
-        return []
+            faults.append(Fault("L013", "/month", f"must be {FIRST_COMPUTED} or later"))
+        for name in ("counted_cents", "benefit_paid_cents", "holiday_allowance_cents"):
+            if parsed.get(name, 0) > STATED_CENTS_MAX:
+                detail = f"must be at most {STATED_CENTS_MAX}: beyond lies a slip of the pen"
+                faults.append(Fault("L066", f"/{to_camel(name)}", detail))
+        return faults
 
 
 class OffsetStatementAnswer(ResponseModel):

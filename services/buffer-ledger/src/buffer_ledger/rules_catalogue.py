@@ -39,4 +39,6 @@ RULES: Mapping[str, str] = {
     "L062": "Only a person of 18 to 20 has the addition for parents who cannot help.",
     "L063": "Periods stand in order: each begins after the one before it has ended.",
     "L064": "A household changes after the first day of the enrolment.",
+    "L065": "A decision of the municipality was made today or earlier.",
+    "L066": "An amount that a municipality decided for one month is EUR 100,000 at most.",
 }

@@ -402,7 +402,7 @@ async def _tell(
     levels = []
     for file, changes in grouped:
         tx.emit(*(_proposed(change) for change in changes if change.proposal is not None))
-        ordered = sorted(changes, key=lambda change: (change.is_first, change.row.month))
+        ordered = sorted(changes, key=lambda change: (change.is_first_told, change.row.month))
         spoken = [change for change in ordered if not change.is_quiet]
         if not spoken:
             continue
