@@ -194,12 +194,12 @@ async def _frameworks(request: Request, error: Exception) -> Response:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """The methods that this path offers, over all routes."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(dict(request.scope))[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    """The methods that this path offers, over all routes; one written just so goes before a pattern, whose
+    identifier it could never be."""
+    matching = [r for r in request.app.routes if r.matches(dict(request.scope))[0] is not Match.NONE]
+    literal = [route for route in matching if getattr(route, "path", None) == request.url.path]
+    offered = [getattr(route, "methods", None) or set() for route in literal or matching]
+    return sorted({method for methods in offered for method in methods})
 
 
 def _counted(faults: int) -> str:
