@@ -218,9 +218,10 @@ async def _simulated(office: httpx.AsyncClient, **members: Any) -> dict[str, Any
 async def test_a_comparison_answers_for_one_person_what_a_simulation_does(office: httpx.AsyncClient) -> None:
     wages = [{"month": f"2026-0{number}", "netCents": net} for number, net in ((1, 70_000), (2, 25_000))]
     policy = {"drawAmount": "REPLACE", "capCents": 100_000}
-    simulated = (await office.post("/simulations", json=_body(wages=wages, policy=policy))).json()
+    municipality = {"offsetMethod": "M1"}
+    simulated = await _simulated(office, municipality=municipality, wages=wages, policy=policy)
     body = {
-        "municipality": {"offsetMethod": "M1"},
+        "municipality": municipality,
         "firstMonth": "2026-01",
         "lastMonth": "2026-02",
         "people": [{"household": {"kind": "SINGLE"}, "wages": wages}],
