@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= var/data
+# One works on the real parts, which make it wait more than work; the others share the rest.
+TEST_PROCESSES ?= 3
 export DATA_DIR
 export APPLY
 
@@ -91,7 +93,7 @@ lint: $(VENV)/.dev-ready ## Style, types and the walls between packages
 	@$(BIN)/lint-imports
 
 test: $(VENV)/.dev-ready ## All tests; the last lines say what ran on which real part
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev-ready ## Measure slips per second in both shapes (docs/performance.md)
 	@$(BIN)/python -m tests.load

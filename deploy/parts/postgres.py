@@ -142,6 +142,18 @@ class Postgres(Part):
         )
         return self.url_for(name, owner), self.url_for(name, service)
 
+    def copy_service_database(self, template: str, name: str) -> tuple[str, str]:
+        """Copy a service's database, rows and rights included; return (owner URL, service URL).
+
+        The copy belongs to the template's roles. Nobody may be connected to the template.
+        """
+        owner, service = f"{_checked(template)}_owner", f"{template}_service"
+        self.run_sql(
+            f"CREATE DATABASE {_checked(name)} TEMPLATE {template} OWNER {owner};\n"
+            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {service};"
+        )
+        return self.url_for(name, owner), self.url_for(name, service)
+
     def run_sql(self, script: str, database: str = "postgres") -> str:
         """Run statements as the superuser; return psql's bare output. Raises PartFailedError."""
         done = subprocess.run(

@@ -34,6 +34,7 @@ from tests.integration.notifier_desk import (
     registered,
     settled,
 )
+from tests.migrated import copy_in_postgres, copy_to_sqlite
 
 _numbers = count(1)
 
@@ -50,9 +51,9 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """The database of the test as its owner and as the service."""
     if request.param == "embedded":
         url = f"sqlite:///{tmp_path / 'notifier.db'}"
+        copy_to_sqlite(MIGRATIONS, url)
         return url, url
-    owner, service = request.getfixturevalue("postgres").create_service_database(f"notifier_{next(_numbers)}")
-    return owner, service
+    return copy_in_postgres(request.getfixturevalue("postgres"), MIGRATIONS, f"notifier_{next(_numbers)}")
 
 
 @pytest.fixture

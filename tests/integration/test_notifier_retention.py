@@ -12,6 +12,7 @@ import pytest
 
 from notifier import store
 from notifier.retention import Retention
+from notifier.service import MIGRATIONS
 from shared.errors import NotFound
 from shared.inbox import Incoming
 from shared.personal_keys import PersonErased
@@ -29,6 +30,7 @@ from tests.integration.notifier_desk import (
     settled,
 )
 from tests.integration.test_households import HOUSEHOLD, PATH, Running, notifier
+from tests.migrated import copy_in_postgres, copy_to_sqlite
 
 __all__ = ["notifier"]  # the fixture of a running one
 
@@ -41,7 +43,9 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     owner = service = f"sqlite:///{tmp_path / 'notifier.db'}"
     if request.param == "postgres":
         postgres = request.getfixturevalue("postgres")
-        owner, service = postgres.create_service_database(f"retention_{next(_numbers)}")
+        owner, service = copy_in_postgres(postgres, MIGRATIONS, f"retention_{next(_numbers)}")
+    else:
+        copy_to_sqlite(MIGRATIONS, owner)
     opened = await Desk.open(tmp_path, owner, service)
     yield opened
     await opened.close()

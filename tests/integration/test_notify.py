@@ -29,6 +29,7 @@ from tests.integration.notifier_desk import (
     settled,
 )
 from tests.integration.notify_server import NotifyServer
+from tests.migrated import copy_in_postgres, copy_to_sqlite
 
 PHONE = "06 12 34 56 78"
 _numbers = count(1)
@@ -49,7 +50,9 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path, provider: NotifyS
     owner = service = f"sqlite:///{tmp_path / 'notifier.db'}"
     if getattr(request, "param", "embedded") == "postgres":
         postgres = request.getfixturevalue("postgres")
-        owner, service = postgres.create_service_database(f"notify_{next(_numbers)}")
+        owner, service = copy_in_postgres(postgres, MIGRATIONS, f"notify_{next(_numbers)}")
+    else:
+        copy_to_sqlite(MIGRATIONS, owner)
     opened = await Desk.open(tmp_path, owner, service, notify_url=provider.url, answer_seconds=0.5)
     provider.now = opened.clock.now
     yield opened

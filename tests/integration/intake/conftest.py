@@ -8,9 +8,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from income_intake.service import MIGRATIONS
 from shared import log as logs
 from shared.settings import Settings
 from tests.integration.intake.office import Intake, started
+from tests.migrated import copy_in_postgres
 
 _numbers = count(1)
 
@@ -21,7 +23,7 @@ def intake_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "embedded":
         return Settings(data_dir=tmp_path)
     postgres = request.getfixturevalue("postgres")
-    owner, service = postgres.create_service_database(f"intake_{next(_numbers)}")
+    owner, service = copy_in_postgres(postgres, MIGRATIONS, f"intake_{next(_numbers)}")
     return Settings(
         data_dir=tmp_path,
         income_intake_owner_database_url=owner,

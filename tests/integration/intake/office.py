@@ -27,6 +27,7 @@ from shared.service import Service
 from shared.settings import Settings
 from shared.status import Health
 from shared.tokens import caller_from, token_for
+from tests.migrated import copy_to_sqlite
 
 NOW = datetime(2026, 4, 2, 9, 0, tzinfo=UTC)
 BSN, OTHER_BSN = "123456782", "111222333"
@@ -86,6 +87,7 @@ async def started(settings: Settings) -> Intake:
     """The service, migrated, behind its application."""
     clock, metrics = FixedClock(NOW), Metrics()
     service = build(settings, clock, RandomIds(), metrics)
+    copy_to_sqlite(service.migrations, settings.database_url(service.name))
     await migrate(
         settings.owner_database_url(service.name),
         service.migrations,

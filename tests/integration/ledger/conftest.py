@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from buffer_ledger.service import MIGRATIONS
 from shared import log as logs
 from shared.settings import Settings
 from tests.integration.ledger.ledger_office import LedgerOffice, started, stop
+from tests.migrated import copy_in_postgres
 
 _numbers = count(1)
 
@@ -20,7 +22,7 @@ def ledger_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "embedded":
         return Settings(data_dir=tmp_path)
     postgres = request.getfixturevalue("postgres")
-    owner, service = postgres.create_service_database(f"ledger_{next(_numbers)}")
+    owner, service = copy_in_postgres(postgres, MIGRATIONS, f"ledger_{next(_numbers)}")
     return Settings(
         data_dir=tmp_path,
         buffer_ledger_owner_database_url=owner,

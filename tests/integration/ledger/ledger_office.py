@@ -43,6 +43,7 @@ from shared.settings import Settings
 from shared.status import Health
 from shared.tokens import caller_from, token_for
 from shared.workers import Worker
+from tests.migrated import copy_to_sqlite
 
 MUNICIPALITY = "0344"
 OTHER = "0363"
@@ -255,6 +256,7 @@ async def started(settings: Settings, ids: Ids | None = None, *, law: Law | None
     """The service, migrated, behind its application."""
     clock, metrics = FixedClock(NOW), Metrics()
     service = build(settings, clock, ids or RandomIds(), metrics, law=law)
+    copy_to_sqlite(service.migrations, settings.database_url(service.name))
     await migrate(
         settings.owner_database_url(service.name),
         service.migrations,
