@@ -36,7 +36,7 @@ install: $(VENV)/.run-ready ## Set up the virtual environment
 # --- use ------------------------------------------------------------------------------------------------------
 
 .PHONY: demo run token run-intake run-ledger run-notifier
-demo: $(VENV)/.run-ready ## A year in the life of 350 people, in under a minute
+demo: $(VENV)/.run-ready ## A year in the life of 350 people, in about a minute
 	@$(BIN)/python -m deploy.demo
 
 run: $(VENV)/.run-ready ## Start the embedded shape (PORT, DATA_DIR)
