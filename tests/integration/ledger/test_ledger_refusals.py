@@ -83,13 +83,13 @@ async def test_what_is_not_built_is_called_by_its_name(ledger: LedgerOffice) -> 
         "policy": {
             "drawAmount": "TOPUP",
             "capCents": 100_000,
-            "trigger": ["CLAIM"],
+            "trigger": ["LATE_PAYMENT"],
             "fundOrder": [new_uuid()],
         },
         "validFrom": "2026-01",
     }
     refused = await ledger.call("PUT", f"/schemes/{new_uuid()}", scheme, expect=400)
-    assert detail(refused, "/policy/trigger/0").startswith('trigger "CLAIM" ')
+    assert detail(refused, "/policy/trigger/0").startswith('trigger "LATE_PAYMENT" ')
     assert detail(refused, "/policy/fundOrder").startswith("fundOrder (here a list)")
 
 
