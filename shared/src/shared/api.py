@@ -148,8 +148,8 @@ def make_app(
         app.router.routes.extend(router.routes)
     _refuse_open_routes(app)
     problems.install(app)
-    document = openapi.document(app, settings, rules)
-    for path, answer in {"/v1/openapi.json": openapi.serving(document), **health}.items():
+    document = openapi.serving(lambda: openapi.document(app, settings, rules))
+    for path, answer in {"/v1/openapi.json": document, **health}.items():
         app.router.routes.append(Route(path, answer, methods=["GET"], include_in_schema=False))
     app.add_middleware(Edge, state=state)
     return app

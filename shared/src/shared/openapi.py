@@ -1,8 +1,10 @@
 """The OpenAPI document (3.1) as the Dutch API Design Rules want it, made from the routes."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -115,12 +117,16 @@ def operations(made: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]
     ]
 
 
-def serving(made: Mapping[str, Any]) -> Callable[[Request], Awaitable[Response]]:
-    """The route that gives the document."""
-    content = json.dumps(made, ensure_ascii=False).encode()
+def serving(make: Callable[[], Mapping[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """The route that gives the document. It is made when it is first asked for, beside the event loop: making
+    it takes longer than anything else at the start of a service."""
+
+    @cache
+    def content() -> bytes:
+        return json.dumps(make(), ensure_ascii=False).encode()
 
     async def openapi_document(_: Request) -> Response:
-        return Response(content, media_type="application/json")
+        return Response(await asyncio.to_thread(content), media_type="application/json")
 
     return openapi_document
 
