@@ -5,10 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.real_parts import PARTS, REQUIRED, group_of, part_of
 
 pytest_plugins = ["tests.part_fixtures"]
+
+# Nothing here is about time: a machine that is busy with another process's tests is not a finding.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _SETTINGS_PREFIXES = (
     *(
